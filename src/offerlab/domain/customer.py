@@ -1,0 +1,66 @@
+"""What is known of a customer when an offer is decided: profile, consents, counters, earlier assignments."""
+
+from msgspec import Struct
+
+
+class Assignment(Struct, frozen=True, array_like=True):
+    """An exposed customer's place in one experiment: kept for its life.
+
+    Attributes:
+        experiment: the experiment's id.
+        variant: index of the arm.
+        bucket: arm slot of the hash, 0 <= bucket < SLOTS.
+        propensity: probability that this customer got this arm, given enrolment.
+        exposed_at: first exposure, microseconds UTC.
+    """
+
+    experiment: int
+    variant: int
+    epoch: int
+    segment: str | None
+    bucket: int
+    propensity: float
+    exposed_at: int
+
+
+class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Folded from events and orders; replaying them in any order gives the identical profile.
+
+    Attributes:
+        orders: order id -> (occurred_at, net merchandise revenue in minor units, project currency only).
+        viewed: sku -> last view, microseconds. owned: sku -> last purchase.
+        cart: (as of, skus). attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
+        declined: offer key -> last decline. trouble_at: last refund or complaint.
+        shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
+    """
+
+    orders: dict[str, tuple[int, int]] = {}
+    viewed: dict[str, int] = {}
+    owned: dict[str, int] = {}
+    cart: tuple[int, tuple[str, ...]] = (0, ())
+    attributes: dict[str, tuple[int, object]] = {}
+    consents: dict[str, tuple[int, bool]] = {}
+    declined: dict[str, int] = {}
+    trouble_at: int = 0
+    shown: dict[str, int] = {}
+
+
+class CustomerState(Struct, frozen=True, kw_only=True):
+    """Everything a decision may look at.
+
+    Attributes:
+        number: the random internal number, None for a customer never seen.
+        known: False when the state could not be read: the decision goes on by hash alone and says `stale`.
+    """
+
+    number: int | None = None
+    profile: Profile = Profile()
+    assignments: dict[int, Assignment] = {}
+    known: bool = True
+
+
+NOBODY = CustomerState()
+"""The state of a customer never seen before."""
+
+UNREAD = CustomerState(known=False)
+"""The state when the store did not answer in time."""

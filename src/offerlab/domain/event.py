@@ -1,0 +1,152 @@
+"""What happened: canonical events, immutable. Every source is translated into these before anything is stored.
+
+`customer` is the unit as sent; only the vault in `storage` turns it into the internal number.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+EventType = Literal[
+    "exposure",
+    "offer_viewed",
+    "offer_clicked",
+    "offer_accepted",
+    "offer_declined",
+    "order",
+    "refund",
+    "order_cancelled",
+    "product_viewed",
+    "cart_updated",
+    "unsubscribe",
+    "complaint",
+    "feedback",
+    "review",
+    "shipment",
+    "profile",
+    "consent",
+]
+
+CLIENT_MAY_SEND: Final = frozenset(
+    ("exposure", "offer_viewed", "offer_clicked", "offer_declined", "feedback", "product_viewed", "cart_updated")
+)
+"""A publishable key sits in every browser: it must not be able to invent revenue."""
+
+
+class Exposure(Struct, frozen=True, kw_only=True):
+    """An enrolled customer reached the experiment's moment, whether or not an offer was shown."""
+
+    experiment_id: int
+    variant: int
+    epoch: int
+    bucket: int
+    propensity: float
+    segment: str | None = None
+    suppressed: str | None = None
+    template: str | None = None
+    offer: str | None = None
+    channel: str | None = None
+    placement: str | None = None
+    device: str | None = None
+
+
+class OrderLine(Struct, frozen=True, kw_only=True):
+    """One line of an order.
+
+    Attributes:
+        price_micro: unit price without tax, millionths. net_minor: line total after all discounts, minor units.
+        discount_minor: what was taken off this line, its share of the order's discount included.
+        cost_minor: cost of goods of the whole line, None when unknown.
+        offer: key of the offer that put it here (order bump), if the source says so.
+    """
+
+    line_id: str
+    sku: str
+    quantity: int
+    price_micro: int
+    net_minor: int
+    discount_minor: int = 0
+    cost_minor: int | None = None
+    offer: str | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """A purchase. `net_minor` is the sum of its lines: without tax and shipping, before refunds."""
+
+    order_id: str
+    currency: str
+    lines: tuple[OrderLine, ...] = ()
+    net_minor: int = 0
+    shipping_minor: int = 0
+    tax_minor: int = 0
+    code: str | None = None
+    revision: int = 0
+
+
+class RefundLine(Struct, frozen=True, kw_only=True):
+    """What came back of one line. `amount_minor` None means the line's own value for that quantity."""
+
+    line_id: str
+    quantity: int | None = None
+    amount_minor: int | None = None
+
+
+class Refund(Struct, frozen=True, kw_only=True):
+    """Money given back for (part of) an order; may arrive before it."""
+
+    refund_id: str
+    order_id: str
+    currency: str
+    lines: tuple[RefundLine, ...] = ()
+    amount_minor: int | None = None
+
+
+class Cancellation(Struct, frozen=True, kw_only=True):
+    """The whole order is undone."""
+
+    order_id: str
+
+
+class Interaction(Struct, frozen=True, kw_only=True):
+    """Anything else a customer did or said; `experiment_id` and `offer` where it was about one."""
+
+    experiment_id: int | None = None
+    variant: int | None = None
+    offer: str | None = None
+    sku: str | None = None
+    text: str | None = None
+    number: float | None = None
+    data: dict[str, object] = {}
+
+
+Fact = Exposure | Order | Refund | Cancellation | Interaction
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One accepted event.
+
+    Attributes:
+        occurred_at, received_at: microseconds UTC. Windows go by the first, `as_of` by the second.
+        digest: 16 bytes over the body as sent; the same id with another digest is a conflict.
+        raw: the body as sent.
+    """
+
+    id: str
+    type: EventType
+    customer: str
+    occurred_at: int
+    received_at: int
+    digest: bytes
+    fact: Fact
+    raw: bytes = b""
+
+
+class Rejection(Struct, frozen=True, kw_only=True):
+    """An event that could not be taken, and why. Kept, so that nothing is swallowed."""
+
+    index: int
+    code: str
+    detail: str
+    id: str | None = None
+    type: str | None = None
+    raw: bytes = b""

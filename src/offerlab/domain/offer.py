@@ -1,0 +1,132 @@
+"""An offer: product, message, discount, timing and channel; what a variant shows."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from offerlab.domain.money import MICRO
+from offerlab.domain.product import Product
+from offerlab.errors import InvalidDefinition
+
+OfferKind = Literal["cross_sell", "upsell", "bundle", "order_bump", "engagement"]
+Match = Literal["curated", "affinity", "similar", "recently_viewed", "random"]
+DiscountType = Literal["none", "percent", "amount", "free_shipping", "gift"]
+CodeKind = Literal["shared", "unique", "none"]
+Channel = Literal["web", "email", "sms", "push", "agent"]
+
+_HUNDRED = Decimal(100)
+
+
+class LocalizedText(Struct, frozen=True, kw_only=True):
+    """Liquid templates of one language."""
+
+    title: str = ""
+    body: str = ""
+    benefit: str = ""
+
+
+class Discount(Struct, frozen=True, kw_only=True):
+    """What the customer pays less.
+
+    Attributes:
+        value: percent points (0..100), an amount in the project's currency, or None.
+        code: whether the customer needs a code, shared by all or derived per customer.
+    """
+
+    type: DiscountType = "none"
+    value: Decimal | None = None
+    code: CodeKind = "none"
+    shared_code: str | None = None
+
+    def price_after(self, price_micro: int) -> int:
+        """Unit price after this discount, in millionths, never below zero."""
+        if self.type == "percent" and self.value is not None:
+            return int((price_micro * (_HUNDRED - self.value) / _HUNDRED).to_integral_value())
+        if self.type == "amount" and self.value is not None:
+            return max(0, price_micro - int(self.value * MICRO))
+        return 0 if self.type == "gift" else price_micro
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """When the offer is due after its trigger, and until when it stands."""
+
+    trigger: str | None = None
+    delay_seconds: int = 0
+    expires_after_seconds: int | None = None
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """One offer as a marketer defined it; a changed offer is a new `version`."""
+
+    key: str
+    kind: OfferKind
+    products: tuple[str, ...] = ()
+    trigger_products: tuple[str, ...] = ()
+    match: Match = "curated"
+    message: dict[str, LocalizedText] = {}
+    discount: Discount = Discount()
+    placements: tuple[str, ...] = ()
+    channel: Channel | None = None
+    timing: Timing = Timing()
+    delivery_cost_micro: int = 0
+    version: int = 1
+
+
+def check_offer(offer: Offer, product: Callable[[str], Product | None]) -> None:
+    """Refuse an offer that contradicts itself or the catalogue.
+
+    Args:
+        offer: the offer.
+        product: looks up a product by sku.
+
+    Raises:
+        InvalidDefinition: names the field at fault.
+    """
+    _check_products(offer, product)
+    _check_discount(offer.discount)
+    if offer.kind == "upsell":
+        _check_upsell(offer, product)
+
+
+def _check_products(offer: Offer, product: Callable[[str], Product | None]) -> None:
+    for field, skus in (("products", offer.products), ("trigger_products", offer.trigger_products)):
+        for i, sku in enumerate(skus):
+            if product(sku) is None:
+                raise InvalidDefinition(f"no product has the sku {sku!r}", field=f"{field}[{i}]")
+        if len(set(skus)) != len(skus):
+            raise InvalidDefinition("a sku stands here twice", field=field)
+    if offer.match == "curated" and not offer.products and offer.kind != "engagement":
+        raise InvalidDefinition("a curated offer names its products", field="products")
+    both = set(offer.products) & set(offer.trigger_products)
+    if both and offer.kind != "bundle":
+        raise InvalidDefinition(f"{min(both)!r} would be offered to who is buying it", field="products")
+    if offer.kind == "bundle" and len(offer.products) == 1:
+        raise InvalidDefinition("a bundle has at least two products", field="products")
+
+
+def _check_discount(discount: Discount) -> None:
+    value = discount.value
+    if discount.type in ("percent", "amount"):
+        if value is None or not value.is_finite() or value <= 0:
+            raise InvalidDefinition(f"a discount of type {discount.type} needs a value above 0", field="discount.value")
+        if discount.type == "percent" and value > _HUNDRED:
+            raise InvalidDefinition(f"{value} percent is more than the price", field="discount.value")
+    elif value is not None:
+        raise InvalidDefinition(f"a discount of type {discount.type} has no value", field="discount.value")
+    if discount.code == "shared" and not discount.shared_code:
+        raise InvalidDefinition("a shared code is written out", field="discount.shared_code")
+    if discount.code != "shared" and discount.shared_code is not None:
+        raise InvalidDefinition("only a shared code is written out", field="discount.shared_code")
+
+
+def _check_upsell(offer: Offer, product: Callable[[str], Product | None]) -> None:
+    for locale, text in offer.message.items():
+        if not text.benefit.strip():
+            raise InvalidDefinition("an upsell says what the customer gains", field=f"message.{locale}.benefit")
+    for sku in offer.products:
+        for base in offer.trigger_products:
+            better, plain = product(sku), product(base)
+            if better is not None and plain is not None and better.price_micro <= plain.price_micro:
+                raise InvalidDefinition(f"upgrade {sku!r} is not dearer than its base {base!r}", field="products")

@@ -1,0 +1,56 @@
+"""What is sold, and how two things sold relate."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+ProductKind = Literal["good", "service"]
+RelationKind = Literal["complement", "substitute", "upgrade", "bundle"]
+
+
+class Product(Struct, frozen=True, kw_only=True):
+    """One thing with a price. Prices are in the project's currency.
+
+    Attributes:
+        price_micro, unit_cost_micro: millionths of the major unit; no cost means that profit can't be shown.
+        stock: pieces left; None is unlimited.
+        attributes: the shop's own facts; `durable: true` means nobody needs a second one.
+    """
+
+    sku: str
+    name: str
+    price_micro: int
+    category: str | None = None
+    unit_cost_micro: int | None = None
+    stock: int | None = None
+    kind: ProductKind = "good"
+    attributes: dict[str, object] = {}
+
+    @property
+    def durable(self) -> bool:
+        """Whether one is enough for a customer."""
+        return self.attributes.get("durable") is True
+
+    @property
+    def sold_out(self) -> bool:
+        """Whether none is left."""
+        return self.stock == 0
+
+
+class Relation(Struct, frozen=True, kw_only=True):
+    """`target` goes with `sku` in one of four ways.
+
+    Attributes:
+        rank: smaller first among the targets of one product and kind.
+        features: what an upgrade has and its base lacks, told to the customer.
+        source: `curated` by a person, `affinity` mined from baskets.
+        evidence: counts, lift and its interval for a mined pair.
+    """
+
+    sku: str
+    kind: RelationKind
+    target: str
+    rank: int = 0
+    features: tuple[str, ...] = ()
+    source: Literal["curated", "affinity"] = "curated"
+    evidence: dict[str, float] = {}
