@@ -1,0 +1,439 @@
+"""All tables. `migrations/` builds them; a test holds the two together.
+
+Shapes that carry the weight of a hundred million exposures:
+
+* `events` is the register of ids: `UNIQUE (project_id, event_id)` for ever. What an event *says* lies in one typed
+  table (`exposures`, `orders`, `refunds`, `interactions`) under the same id.
+* `customer` is the vault's random number everywhere; ids as sent are in no table.
+* times are int64 microseconds UTC, amounts int64 minor units (`_minor`) or millionths (`_micro`).
+* the latest truth about a customer (`profiles`, `assignments`) is clustered by customer: a decision reads it by key.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
+
+from offerlab.storage.columns import Digest, Document, Name, Number
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _project() -> Column[int]:
+    return Column("project_id", Number, ForeignKey("projects.id"), nullable=False, primary_key=True)
+
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("key", Name, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("currency", Name, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # HMAC key of the vault and of decision tokens
+    Column("settings", Document, nullable=False),
+    Column("version", Number, nullable=False),  # raised by whatever changes a decision
+    Column("created_at", Number, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, ForeignKey("projects.id"), nullable=False, index=True),
+    Column("kind", Name, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Name, nullable=False),
+    Column("digest", Digest, nullable=False, unique=True),
+    Column("created_at", Number, nullable=False),
+    Column("last_used_at", Number),
+    Column("expires_at", Number),
+    Column("revoked_at", Number),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Digest, primary_key=True),
+    Column("key_id", Number, ForeignKey("keys.id"), nullable=False),
+    Column("created_at", Number, nullable=False),
+    Column("expires_at", Number, nullable=False),
+)
+
+vault = Table(
+    "vault",
+    metadata,
+    _project(),
+    Column("digest", Digest, primary_key=True),
+    Column("customer", Number, nullable=False, index=True),
+    Column("created_at", Number, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+erased = Table(
+    "erased",
+    metadata,
+    _project(),
+    Column("digest", Digest, primary_key=True),
+    Column("erased_at", Number, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+contact_keys = Table(
+    "contact_keys",
+    metadata,
+    Column("customer", Number, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("customer", Number, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("updated_at", Number, nullable=False),
+)
+
+merges = Table(
+    "merges",
+    metadata,
+    _project(),
+    Column("customer", Number, primary_key=True, autoincrement=False),  # the number given up
+    Column("into_customer", Number, nullable=False, index=True),
+    Column("merged_at", Number, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+products = Table(
+    "products",
+    metadata,
+    _project(),
+    Column("sku", Name, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("category", Text),
+    Column("price_micro", Number, nullable=False),
+    Column("unit_cost_micro", Number),
+    Column("stock", Number),
+    Column("kind", Name, nullable=False),
+    Column("attributes", Document, nullable=False),
+    Column("updated_at", Number, nullable=False),
+)
+
+relations = Table(
+    "relations",
+    metadata,
+    _project(),
+    Column("sku", Name, primary_key=True),
+    Column("kind", Name, primary_key=True),
+    Column("target", Name, primary_key=True),
+    Column("rank", Integer, nullable=False),
+    Column("features", Document, nullable=False),
+    Column("source", Name, nullable=False),
+    Column("evidence", Document, nullable=False),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    _project(),
+    Column("key", Name, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("kind", Name, nullable=False),
+    Column("body", Document, nullable=False),
+    Column("created_at", Number, nullable=False),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    _project(),
+    Column("key", Name, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("rule", Document, nullable=False),
+    Column("created_at", Number, nullable=False),
+)
+
+layers = Table(
+    "layers",
+    metadata,
+    _project(),
+    Column("key", Name, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("salt", Name, nullable=False),
+    Column("created_at", Number, nullable=False),
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    _project(),
+    Column("key", Name, primary_key=True),
+    Column("body", Document, nullable=False),
+    Column("created_at", Number, nullable=False),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, ForeignKey("projects.id"), nullable=False),
+    Column("key", Name, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("body", Document, nullable=False),  # all settings but the three tables below
+    Column("created_at", Number, nullable=False),
+    UniqueConstraint("project_id", "key"),
+)
+
+variants = Table(
+    "variants",
+    metadata,
+    Column("experiment_id", Number, ForeignKey("experiments.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("key", Name, nullable=False),
+    Column("role", Name),
+    Column("offer", Name),
+    Column("weight", Double, nullable=False),
+    Column("value", Document),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("experiment_id", Number, ForeignKey("experiments.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", Number, nullable=False),
+    Column("traffic", Double, nullable=False),
+    Column("arms", Document, nullable=False),  # segment -> [[start, end, variant], …]
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("experiment_id", Number, ForeignKey("experiments.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("at", Number, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("serve", Document, nullable=False),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("customer", Number, primary_key=True, autoincrement=False),
+    Column("experiment_id", Number, primary_key=True, autoincrement=False),
+    Column("variant", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("segment", Name),
+    Column("bucket", Integer, nullable=False),
+    Column("propensity", Double, nullable=False),
+    Column("exposed_at", Number, nullable=False),
+    Index("ix_assignments_experiment_id", "experiment_id"),
+    sqlite_with_rowid=False,
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("customer", Number, primary_key=True, autoincrement=False),
+    Column("project_id", Number, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # msgpack of domain.customer.Profile
+    Column("updated_at", Number, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("project_id", Number, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("type", Name, nullable=False),
+    Column("customer", Number, nullable=False),
+    Column("occurred_at", Number, nullable=False),
+    Column("received_at", Number, nullable=False),
+    Column("digest", Digest, nullable=False),
+    UniqueConstraint("project_id", "event_id"),
+    Index("ix_events_customer", "customer", "seq"),
+)
+
+
+def _event_key() -> tuple[Column[int], Column[str]]:
+    return (
+        Column("project_id", Number, primary_key=True, autoincrement=False),
+        Column("event_id", Text, primary_key=True),
+    )
+
+
+def _times() -> tuple[Column[int], Column[int]]:
+    return Column("occurred_at", Number, nullable=False), Column("received_at", Number, nullable=False)
+
+
+exposures = Table(
+    "exposures",
+    metadata,
+    *_event_key(),
+    Column("experiment_id", Number, nullable=False),
+    Column("customer", Number, nullable=False),
+    Column("variant", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("segment", Name),
+    Column("bucket", Integer, nullable=False),
+    Column("propensity", Double, nullable=False),
+    Column("suppressed", Name),
+    Column("offer", Name),
+    Column("template", Name),  # hash of the message shown
+    Column("channel", Name),
+    Column("placement", Name),
+    Column("device", Name),
+    *_times(),
+    Index("ix_exposures_experiment_id", "experiment_id", "customer", "occurred_at"),
+    sqlite_with_rowid=False,
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    *_event_key(),
+    Column("order_id", Text, nullable=False),
+    Column("customer", Number, nullable=False),
+    Column("currency", Name, nullable=False),
+    Column("net_minor", Number, nullable=False),  # sum of the lines: before tax, shipping and refunds
+    Column("shipping_minor", Number, nullable=False),
+    Column("tax_minor", Number, nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("code", Text),
+    Column("revision", Number, nullable=False),  # the highest one of an order_id counts
+    *_times(),
+    Index("ix_orders_customer", "customer", "occurred_at"),
+    Index("ix_orders_order_id", "project_id", "order_id"),
+    sqlite_with_rowid=False,
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    *_event_key(),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("line_id", Text, nullable=False),
+    Column("sku", Name, nullable=False),
+    Column("quantity", Number, nullable=False),
+    Column("price_micro", Number, nullable=False),
+    Column("net_minor", Number, nullable=False),
+    Column("discount_minor", Number, nullable=False),
+    Column("cost_minor", Number),
+    Column("offer", Name),
+    sqlite_with_rowid=False,
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    *_event_key(),
+    Column("refund_id", Text),  # null for a cancellation, which gives back all that is left
+    Column("order_id", Text, nullable=False),
+    Column("customer", Number, nullable=False),
+    Column("currency", Name),
+    Column("amount_minor", Number),  # null: the sum of its lines; a cancellation: everything
+    Column("lines", Integer, nullable=False),
+    *_times(),
+    Index("ix_refunds_order_id", "project_id", "order_id"),
+    sqlite_with_rowid=False,
+)
+
+refund_lines = Table(
+    "refund_lines",
+    metadata,
+    *_event_key(),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("line_id", Text, nullable=False),
+    Column("quantity", Number),
+    Column("amount_minor", Number),  # null: the line's own value for that quantity
+    sqlite_with_rowid=False,
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    *_event_key(),
+    Column("type", Name, nullable=False),
+    Column("customer", Number, nullable=False),
+    Column("experiment_id", Number),
+    Column("variant", Integer),
+    Column("offer", Name),
+    Column("sku", Name),
+    Column("number", Double),
+    Column("body", Document),
+    *_times(),
+    Index("ix_interactions_customer", "customer", "type", "occurred_at"),
+    sqlite_with_rowid=False,
+)
+
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, nullable=False),
+    Column("received_at", Number, nullable=False),
+    Column("code", Name, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("event_id", Text),
+    Column("type", Text),
+    Column("sample", Text),  # the body with personal fields masked
+    Column("redriven", Boolean, nullable=False, server_default=false()),
+    Index("ix_rejected_project_id", "project_id", "code", "received_at"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("experiment_id", Number, ForeignKey("experiments.id"), primary_key=True),
+    Column("as_of", Number, primary_key=True, autoincrement=False),
+    Column("digest", Digest, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("frozen_at", Number, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, nullable=False, index=True),
+    Column("at", Number, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Name, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("before", Document),
+    Column("after", Document),
+    Column("previous", Digest, nullable=False),  # hash of the row before: a chain
+    Column("hash", Digest, nullable=False),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    _project(),
+    Column("caller", Name, primary_key=True),
+    Column("idempotency_key", Name, primary_key=True),
+    Column("digest", Digest, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Number, nullable=False),
+)
