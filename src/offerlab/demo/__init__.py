@@ -1,0 +1,1 @@
+"""The demonstration: a real shop, packaged, and an experiment replayed in it."""

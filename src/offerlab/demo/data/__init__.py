@@ -1,0 +1,1 @@
+"""A quarter of UCI Online Retail 2011, CC BY 4.0: see ATTRIBUTION.txt."""
