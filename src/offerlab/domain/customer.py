@@ -27,14 +27,15 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Folded from events and orders; replaying them in any order gives the identical profile.
 
     Attributes:
-        orders: order id -> (occurred_at, net merchandise revenue in minor units, project currency only).
+        orders: order id -> (occurred_at, net merchandise revenue in minor units, revision); an order in another
+            currency counts with 0.
         viewed: sku -> last view, microseconds. owned: sku -> last purchase.
         cart: (as of, skus). attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
         declined: offer key -> last decline. trouble_at: last refund or complaint.
         shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
     """
 
-    orders: dict[str, tuple[int, int]] = {}
+    orders: dict[str, tuple[int, int, int]] = {}
     viewed: dict[str, int] = {}
     owned: dict[str, int] = {}
     cart: tuple[int, tuple[str, ...]] = (0, ())

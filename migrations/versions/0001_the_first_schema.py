@@ -1,0 +1,453 @@
+"""The first schema.
+
+Revision: 0001, after none
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "assignments",
+        sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("experiment_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("variant", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("segment", sa.String(length=200), nullable=True),
+        sa.Column("bucket", sa.Integer(), nullable=False),
+        sa.Column("propensity", sa.Double(), nullable=False),
+        sa.Column("exposed_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("customer", "experiment_id", name=op.f("pk_assignments")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_assignments_experiment_id", "assignments", ["experiment_id"], unique=False)
+    op.create_table(
+        "audit",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("at", NUMBER, nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("action", sa.String(length=200), nullable=False),
+        sa.Column("object", sa.Text(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("after", sa.Text(), nullable=True),
+        sa.Column("previous", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_index(op.f("ix_audit_project_id"), "audit", ["project_id"], unique=False)
+    op.create_table(
+        "contact_keys",
+        sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("customer", name=op.f("pk_contact_keys")),
+    )
+    op.create_table(
+        "contacts",
+        sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("updated_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("customer", name=op.f("pk_contacts")),
+    )
+    op.create_table(
+        "events",
+        sa.Column("seq", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("occurred_at", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
+        sa.UniqueConstraint("project_id", "event_id", name=op.f("uq_events_project_id_event_id")),
+    )
+    op.create_index("ix_events_customer", "events", ["customer", "seq"], unique=False)
+    op.create_table(
+        "exposures",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("variant", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("segment", sa.String(length=200), nullable=True),
+        sa.Column("bucket", sa.Integer(), nullable=False),
+        sa.Column("propensity", sa.Double(), nullable=False),
+        sa.Column("suppressed", sa.String(length=200), nullable=True),
+        sa.Column("offer", sa.String(length=200), nullable=True),
+        sa.Column("template", sa.String(length=200), nullable=True),
+        sa.Column("channel", sa.String(length=200), nullable=True),
+        sa.Column("placement", sa.String(length=200), nullable=True),
+        sa.Column("device", sa.String(length=200), nullable=True),
+        sa.Column("occurred_at", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_exposures")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_exposures_experiment_id", "exposures", ["experiment_id", "customer", "occurred_at"], unique=False
+    )
+    op.create_table(
+        "interactions",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("experiment_id", NUMBER, nullable=True),
+        sa.Column("variant", sa.Integer(), nullable=True),
+        sa.Column("offer", sa.String(length=200), nullable=True),
+        sa.Column("sku", sa.String(length=200), nullable=True),
+        sa.Column("number", sa.Double(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("occurred_at", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_interactions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_interactions_customer", "interactions", ["customer", "type", "occurred_at"], unique=False)
+    op.create_table(
+        "order_lines",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("line_id", sa.Text(), nullable=False),
+        sa.Column("sku", sa.String(length=200), nullable=False),
+        sa.Column("quantity", NUMBER, nullable=False),
+        sa.Column("price_micro", NUMBER, nullable=False),
+        sa.Column("net_minor", NUMBER, nullable=False),
+        sa.Column("discount_minor", NUMBER, nullable=False),
+        sa.Column("cost_minor", NUMBER, nullable=True),
+        sa.Column("offer", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("project_id", "event_id", "position", name=op.f("pk_order_lines")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "orders",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("currency", sa.String(length=200), nullable=False),
+        sa.Column("net_minor", NUMBER, nullable=False),
+        sa.Column("shipping_minor", NUMBER, nullable=False),
+        sa.Column("tax_minor", NUMBER, nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.Column("occurred_at", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_orders")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_orders_customer", "orders", ["customer", "occurred_at"], unique=False)
+    op.create_index("ix_orders_order_id", "orders", ["project_id", "order_id"], unique=False)
+    op.create_table(
+        "profiles",
+        sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("updated_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("customer", name=op.f("pk_profiles")),
+    )
+    op.create_table(
+        "projects",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("currency", sa.String(length=200), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
+        sa.UniqueConstraint("key", name=op.f("uq_projects_key")),
+    )
+    op.create_table(
+        "refund_lines",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("line_id", sa.Text(), nullable=False),
+        sa.Column("quantity", NUMBER, nullable=True),
+        sa.Column("amount_minor", NUMBER, nullable=True),
+        sa.PrimaryKeyConstraint("project_id", "event_id", "position", name=op.f("pk_refund_lines")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "refunds",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("refund_id", sa.Text(), nullable=True),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("currency", sa.String(length=200), nullable=True),
+        sa.Column("amount_minor", NUMBER, nullable=True),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("occurred_at", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_refunds")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_refunds_order_id", "refunds", ["project_id", "order_id"], unique=False)
+    op.create_table(
+        "rejected",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.Column("code", sa.String(length=200), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("sample", sa.Text(), nullable=True),
+        sa.Column("redriven", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected")),
+    )
+    op.create_index("ix_rejected_project_id", "rejected", ["project_id", "code", "received_at"], unique=False)
+    op.create_table(
+        "erased",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("erased_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_erased_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "digest", name=op.f("pk_erased")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "experiments",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("status", sa.String(length=200), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_experiments_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_experiments")),
+        sa.UniqueConstraint("project_id", "key", name=op.f("uq_experiments_project_id_key")),
+    )
+    op.create_table(
+        "keys",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("last_used_at", NUMBER, nullable=True),
+        sa.Column("expires_at", NUMBER, nullable=True),
+        sa.Column("revoked_at", NUMBER, nullable=True),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_keys_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_keys_digest")),
+    )
+    op.create_index(op.f("ix_keys_project_id"), "keys", ["project_id"], unique=False)
+    op.create_table(
+        "layers",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("salt", sa.String(length=200), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_layers_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_layers")),
+    )
+    op.create_table(
+        "merges",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("into_customer", NUMBER, nullable=False),
+        sa.Column("merged_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_merges_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "customer", name=op.f("pk_merges")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_merges_into_customer"), "merges", ["into_customer"], unique=False)
+    op.create_table(
+        "metrics",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_metrics_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_metrics")),
+    )
+    op.create_table(
+        "offers",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_offers_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "key", "version", name=op.f("pk_offers")),
+    )
+    op.create_table(
+        "products",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("sku", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=True),
+        sa.Column("price_micro", NUMBER, nullable=False),
+        sa.Column("unit_cost_micro", NUMBER, nullable=True),
+        sa.Column("stock", NUMBER, nullable=True),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("updated_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_products_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "sku", name=op.f("pk_products")),
+    )
+    op.create_table(
+        "relations",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("sku", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("target", sa.String(length=200), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("features", sa.Text(), nullable=False),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_relations_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "sku", "kind", "target", name=op.f("pk_relations")),
+    )
+    op.create_table(
+        "replies",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("caller", sa.String(length=200), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_replies_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "caller", "idempotency_key", name=op.f("pk_replies")),
+    )
+    op.create_table(
+        "segments",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_segments_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_segments")),
+    )
+    op.create_table(
+        "vault",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_vault_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "digest", name=op.f("pk_vault")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_vault_customer"), "vault", ["customer"], unique=False)
+    op.create_table(
+        "changes",
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", NUMBER, nullable=False),
+        sa.Column("status", sa.String(length=200), nullable=False),
+        sa.Column("serve", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_changes_experiment_id")),
+        sa.PrimaryKeyConstraint("experiment_id", "position", name=op.f("pk_changes")),
+    )
+    op.create_table(
+        "epochs",
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("started_at", NUMBER, nullable=False),
+        sa.Column("traffic", sa.Double(), nullable=False),
+        sa.Column("arms", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_epochs_experiment_id")),
+        sa.PrimaryKeyConstraint("experiment_id", "number", name=op.f("pk_epochs")),
+    )
+    op.create_table(
+        "reports",
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("as_of", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("frozen_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_reports_experiment_id")),
+        sa.PrimaryKeyConstraint("experiment_id", "as_of", name=op.f("pk_reports")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("key_id", NUMBER, nullable=False),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("expires_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["keys.id"], name=op.f("fk_sessions_key_id")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),
+    )
+    op.create_table(
+        "variants",
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("role", sa.String(length=200), nullable=True),
+        sa.Column("offer", sa.String(length=200), nullable=True),
+        sa.Column("weight", sa.Double(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_variants_experiment_id")),
+        sa.PrimaryKeyConstraint("experiment_id", "position", name=op.f("pk_variants")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("variants")
+    op.drop_table("sessions")
+    op.drop_table("reports")
+    op.drop_table("epochs")
+    op.drop_table("changes")
+    op.drop_index(op.f("ix_vault_customer"), table_name="vault")
+    op.drop_table("vault")
+    op.drop_table("segments")
+    op.drop_table("replies")
+    op.drop_table("relations")
+    op.drop_table("products")
+    op.drop_table("offers")
+    op.drop_table("metrics")
+    op.drop_index(op.f("ix_merges_into_customer"), table_name="merges")
+    op.drop_table("merges")
+    op.drop_table("layers")
+    op.drop_index(op.f("ix_keys_project_id"), table_name="keys")
+    op.drop_table("keys")
+    op.drop_table("experiments")
+    op.drop_table("erased")
+    op.drop_index("ix_rejected_project_id", table_name="rejected")
+    op.drop_table("rejected")
+    op.drop_index("ix_refunds_order_id", table_name="refunds")
+    op.drop_table("refunds")
+    op.drop_table("refund_lines")
+    op.drop_table("projects")
+    op.drop_table("profiles")
+    op.drop_index("ix_orders_order_id", table_name="orders")
+    op.drop_index("ix_orders_customer", table_name="orders")
+    op.drop_table("orders")
+    op.drop_table("order_lines")
+    op.drop_index("ix_interactions_customer", table_name="interactions")
+    op.drop_table("interactions")
+    op.drop_index("ix_exposures_experiment_id", table_name="exposures")
+    op.drop_table("exposures")
+    op.drop_index("ix_events_customer", table_name="events")
+    op.drop_table("events")
+    op.drop_table("contacts")
+    op.drop_table("contact_keys")
+    op.drop_index(op.f("ix_audit_project_id"), table_name="audit")
+    op.drop_table("audit")
+    op.drop_index("ix_assignments_experiment_id", table_name="assignments")
+    op.drop_table("assignments")

@@ -1,0 +1,80 @@
+"""Everything the environment may say, read once and passed on as an argument."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, structs
+
+from offerlab.errors import Misconfigured
+
+PREFIX: Final = "OFFERLAB_"
+SHORTEST_ADMIN_KEY: Final = 32
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How this process runs.
+
+    Attributes:
+        data_dir: folder of the embedded store, its lock and its copy of the ruleset.
+        database_url: SQLAlchemy URL; None is SQLite inside `data_dir`.
+        admin_key: a ready admin key of the project `default`, 32 characters or more.
+        currency: the project's currency, fixed at its first start.
+        origins: sites whose pages may call the storefront routes; empty is any.
+        lake_url: folder or object store of sealed events, None is none.
+        engine: what computes moments: `store` asks the database itself.
+        host, port: where `serve` listens.
+    """
+
+    data_dir: Path = Path("offerlab-data")
+    database_url: str | None = None
+    admin_key: str | None = None
+    currency: str = "USD"
+    origins: tuple[str, ...] = ()
+    lake_url: str | None = None
+    engine: str = "store"
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    @property
+    def url(self) -> str:
+        """The database to open."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'offerlab.db').absolute()}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is SQLite: one process, migrated at its start."""
+        return self.url.startswith("sqlite")
+
+
+def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
+    """Settings from `OFFERLAB_*` variables; flags that are not None win.
+
+    Raises:
+        Misconfigured: a value that can't be used, named with its variable.
+    """
+    found: dict[str, object] = {}
+    for name in ("database_url", "admin_key", "currency", "lake_url", "engine", "host"):
+        if value := environment.get(PREFIX + name.upper()):
+            found[name] = value
+    if folder := environment.get(PREFIX + "DATA_DIR"):
+        found["data_dir"] = Path(folder)
+    if origins := environment.get(PREFIX + "ORIGINS"):
+        found["origins"] = tuple(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
+    if port := environment.get(PREFIX + "PORT"):
+        if not port.isdecimal():
+            raise Misconfigured(f"{PREFIX}PORT is no number: {port!r}")
+        found["port"] = int(port)
+    found.update({name: value for name, value in flags.items() if value is not None})
+    settings = structs.replace(Settings(), **found)
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    if settings.admin_key is not None and len(settings.admin_key) < SHORTEST_ADMIN_KEY:
+        raise Misconfigured(f"{PREFIX}ADMIN_KEY has fewer than {SHORTEST_ADMIN_KEY} characters")
+    if settings.engine != "store":
+        raise Misconfigured(f"{PREFIX}ENGINE is {settings.engine!r}; this build knows 'store'")
+    if not 0 <= settings.port < 2**16:
+        raise Misconfigured(f"port {settings.port} is outside 0 to 65535")

@@ -1,0 +1,234 @@
+"""Appending events: once for ever, whatever is sent twice, together with what they change about a customer."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy.dialects import postgresql
+
+from offerlab.domain.customer import Assignment, CustomerState
+from offerlab.domain.event import Cancellation, Event, Exposure, Fact, Order, Refund, Rejection
+from offerlab.intake.folding import fold
+from offerlab.storage import customers
+from offerlab.storage.projects import Project
+from offerlab.storage.tables import (
+    events as register,
+)
+from offerlab.storage.tables import exposures, interactions, order_lines, orders, refund_lines, refunds, rejected
+
+Outcome = Literal["accepted", "duplicate", "conflict", "erased"]
+_CHUNK: Final = 500
+
+
+class Appended(Struct, frozen=True):
+    """What became of a batch.
+
+    Attributes:
+        outcomes: one for each event, in their order.
+        states: by vault digest, the customers whose state changed.
+    """
+
+    outcomes: list[Outcome]
+    states: dict[bytes, CustomerState]
+
+
+def append(
+    connection: Connection,
+    project: Project,
+    batch: Sequence[Event],
+    *,
+    new_number: Callable[[], int],
+    now: int,
+) -> Appended:
+    """Store events that were never seen, with everything that follows from them, in the caller's transaction.
+
+    Args:
+        connection: a writing one; nothing is on disk before the caller commits.
+        project: whose events they are.
+        batch: canonical events; ids may repeat within it.
+        new_number: draws an internal number for a customer never seen.
+        now: microseconds UTC.
+    """
+    digests = [customers.digest_of(project.secret, event.customer) for event in batch]
+    gone = _erased(connection, project, batch)
+    living = [i for i in range(len(batch)) if i not in gone]
+    numbers = customers.numbers_for(
+        connection, project.id, (digests[i] for i in living), new_number=new_number, now=now
+    )
+    outcomes: list[Outcome] = ["erased"] * len(batch)
+    fresh = _register(connection, project.id, [(i, batch[i], numbers[digests[i]]) for i in living], outcomes)
+    _project_facts(connection, project.id, [(batch[i], numbers[digests[i]]) for i in fresh])
+    states = _fold(connection, project, [(batch[i], numbers[digests[i]]) for i in fresh], now)
+    by_number = {number: digest for digest, number in numbers.items()}
+    return Appended(outcomes, {by_number[number]: state for number, state in states.items()})
+
+
+def _erased(connection: Connection, project: Project, batch: Sequence[Event]) -> set[int]:
+    if not customers.has_erased(connection, project.id):
+        return set()
+    tombstones = [customers.tombstone_of(project.secret, event.customer) for event in batch]
+    gone = customers.erased_among(connection, project.id, sorted(set(tombstones)))
+    return {i for i, tombstone in enumerate(tombstones) if tombstone in gone}
+
+
+def _register(
+    connection: Connection, project_id: int, living: Sequence[tuple[int, Event, int]], outcomes: list[Outcome]
+) -> list[int]:
+    """Enter ids never seen into the register; the positions of the new ones."""
+    firsts: dict[str, tuple[int, Event, int]] = {}
+    for item in living:
+        firsts.setdefault(item[1].id, item)
+    known = _digests(connection, project_id, list(firsts))
+    rows = [_register_row(project_id, event, number) for _, event, number in firsts.values() if event.id not in known]
+    inserted = _insert_ids(connection, rows)
+    lost = [row["event_id"] for row in rows if row["event_id"] not in inserted]
+    known.update(_digests(connection, project_id, lost))  # another replica was faster
+    fresh: list[int] = []
+    for i, event, _ in living:
+        if event.id in inserted and firsts[event.id][0] == i:
+            outcomes[i] = "accepted"
+            fresh.append(i)
+        else:
+            first = known.get(event.id, firsts[event.id][1].digest)
+            outcomes[i] = "duplicate" if first == event.digest else "conflict"
+    return fresh
+
+
+def _register_row(project_id: int, event: Event, number: int) -> dict[str, Any]:
+    return {
+        "project_id": project_id,
+        "event_id": event.id,
+        "type": event.type,
+        "customer": number,
+        "occurred_at": event.occurred_at,
+        "received_at": event.received_at,
+        "digest": event.digest,
+    }
+
+
+def _insert_ids(connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
+    if not rows:
+        return set()
+    if connection.dialect.name != "postgresql":  # one writer at a time: what was not known is new
+        connection.execute(insert(register), rows)
+        return {row["event_id"] for row in rows}
+    statement = postgresql.insert(register).on_conflict_do_nothing().returning(register.c.event_id)
+    ordered = sorted(rows, key=lambda row: row["event_id"])
+    return set(connection.execute(statement, ordered).scalars())
+
+
+def _digests(connection: Connection, project_id: int, ids: Sequence[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for start in range(0, len(ids), _CHUNK):
+        part = ids[start : start + _CHUNK]
+        query = select(register.c.event_id, register.c.digest).where(
+            register.c.project_id == project_id, register.c.event_id.in_(part)
+        )
+        found.update((row.event_id, bytes(row.digest)) for row in connection.execute(query))
+    return found
+
+
+def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]]) -> None:
+    """One row, or a head with its lines, in the table of each event's kind."""
+    rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
+    for event, number in fresh:
+        key = {"project_id": project_id, "event_id": event.id}
+        head = {**key, "customer": number, "occurred_at": event.occurred_at, "received_at": event.received_at}
+        for table, row in _rows(event, event.fact, key, head):
+            rows[table].append(row)
+    for table, items in rows.items():
+        connection.execute(insert(table), items)
+
+
+def _rows(
+    event: Event, fact: Fact, key: Mapping[str, Any], head: Mapping[str, Any]
+) -> Iterable[tuple[Table, dict[str, Any]]]:
+    match fact:
+        case Exposure():
+            yield exposures, {**head, **msgspec.structs.asdict(fact)}
+        case Order():
+            plain = msgspec.structs.asdict(fact)
+            yield orders, {**head, **plain, "lines": len(fact.lines)}
+            for i, line in enumerate(fact.lines):
+                yield order_lines, {**key, "position": i, **msgspec.structs.asdict(line)}
+        case Refund():
+            plain = msgspec.structs.asdict(fact)
+            yield refunds, {**head, **plain, "lines": len(fact.lines)}
+            for i, part in enumerate(fact.lines):
+                yield refund_lines, {**key, "position": i, **msgspec.structs.asdict(part)}
+        case Cancellation():
+            nothing = {"refund_id": None, "currency": None, "amount_minor": None, "lines": 0}
+            yield refunds, {**head, **nothing, "order_id": fact.order_id}
+        case _:
+            body = {**fact.data, **({"text": fact.text} if fact.text is not None else {})}
+            yield (
+                interactions,
+                {
+                    **head,
+                    "type": event.type,
+                    "experiment_id": fact.experiment_id,
+                    "variant": fact.variant,
+                    "offer": fact.offer,
+                    "sku": fact.sku,
+                    "number": fact.number,
+                    "body": body or None,
+                },
+            )
+
+
+def _fold(
+    connection: Connection, project: Project, fresh: Sequence[tuple[Event, int]], now: int
+) -> dict[int, CustomerState]:
+    """Profiles and assignments after the fresh events, stored."""
+    before = customers.load_states(connection, sorted({number for _, number in fresh}))
+    after = dict(before)
+    for event, number in fresh:
+        state = after[number]
+        profile = fold(state.profile, event, currency=project.currency)
+        assignments = state.assignments
+        if isinstance(event.fact, Exposure):
+            assignments = _assigned(assignments, event.fact, event.occurred_at)
+        if profile is not state.profile or assignments is not state.assignments:
+            after[number] = CustomerState(number=number, profile=profile, assignments=assignments)
+    customers.save_states(connection, project.id, before, after, now=now)
+    return {number: state for number, state in after.items() if state is not before[number]}
+
+
+def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict[int, Assignment]:
+    """The first exposure wins; a second arm is a crossover, which the report finds and the service ignores."""
+    first = known.get(exposure.experiment_id)
+    if first is not None and (first.variant != exposure.variant or first.exposed_at <= at):
+        return known
+    assignment = Assignment(
+        exposure.experiment_id,
+        exposure.variant,
+        exposure.epoch,
+        exposure.segment,
+        exposure.bucket,
+        exposure.propensity,
+        at,
+    )
+    return {**known, exposure.experiment_id: assignment}
+
+
+def reject(connection: Connection, project_id: int, items: Sequence[Rejection], *, now: int) -> None:
+    """Keep what could not be taken, so that a person can see why and mend it."""
+    if items:
+        connection.execute(
+            insert(rejected),
+            [
+                {
+                    "project_id": project_id,
+                    "received_at": now,
+                    "code": item.code,
+                    "detail": item.detail,
+                    "event_id": item.id,
+                    "type": item.type,
+                    "sample": item.raw.decode("utf-8", "replace") or None,
+                }
+                for item in items
+            ],
+        )
