@@ -126,7 +126,7 @@ class Event(Struct, frozen=True, kw_only=True):
     """One accepted event.
 
     Attributes:
-        occurred_at, received_at: microseconds UTC. Windows go by the first, `as_of` by the second.
+        occurred_at: microseconds UTC; windows go by it. The store adds `received_at`, by which `as_of` goes.
         digest: 16 bytes over the body as sent; the same id with another digest is a conflict.
         raw: the body as sent.
     """
@@ -135,7 +135,6 @@ class Event(Struct, frozen=True, kw_only=True):
     type: EventType
     customer: str
     occurred_at: int
-    received_at: int
     digest: bytes
     fact: Fact
     raw: bytes = b""

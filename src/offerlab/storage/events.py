@@ -50,7 +50,7 @@ def append(
         project: whose events they are.
         batch: canonical events; ids may repeat within it.
         new_number: draws an internal number for a customer never seen.
-        now: microseconds UTC.
+        now: microseconds UTC; every event of the batch is received at this instant.
     """
     digests = [customers.digest_of(project.secret, event.customer) for event in batch]
     gone = _erased(connection, project, batch)
@@ -59,8 +59,8 @@ def append(
         connection, project.id, (digests[i] for i in living), new_number=new_number, now=now
     )
     outcomes: list[Outcome] = ["erased"] * len(batch)
-    fresh = _register(connection, project.id, [(i, batch[i], numbers[digests[i]]) for i in living], outcomes)
-    _project_facts(connection, project.id, [(batch[i], numbers[digests[i]]) for i in fresh])
+    fresh = _register(connection, project.id, [(i, batch[i], numbers[digests[i]]) for i in living], outcomes, now)
+    _project_facts(connection, project.id, [(batch[i], numbers[digests[i]]) for i in fresh], now)
     states = _fold(connection, project, [(batch[i], numbers[digests[i]]) for i in fresh], now)
     by_number = {number: digest for digest, number in numbers.items()}
     return Appended(outcomes, {by_number[number]: state for number, state in states.items()})
@@ -75,14 +75,20 @@ def _erased(connection: Connection, project: Project, batch: Sequence[Event]) ->
 
 
 def _register(
-    connection: Connection, project_id: int, living: Sequence[tuple[int, Event, int]], outcomes: list[Outcome]
+    connection: Connection,
+    project_id: int,
+    living: Sequence[tuple[int, Event, int]],
+    outcomes: list[Outcome],
+    now: int,
 ) -> list[int]:
     """Enter ids never seen into the register; the positions of the new ones."""
     firsts: dict[str, tuple[int, Event, int]] = {}
     for item in living:
         firsts.setdefault(item[1].id, item)
     known = _digests(connection, project_id, list(firsts))
-    rows = [_register_row(project_id, event, number) for _, event, number in firsts.values() if event.id not in known]
+    rows = [
+        _register_row(project_id, event, number, now) for _, event, number in firsts.values() if event.id not in known
+    ]
     inserted = _insert_ids(connection, rows)
     lost = [row["event_id"] for row in rows if row["event_id"] not in inserted]
     known.update(_digests(connection, project_id, lost))  # another replica was faster
@@ -97,14 +103,14 @@ def _register(
     return fresh
 
 
-def _register_row(project_id: int, event: Event, number: int) -> dict[str, Any]:
+def _register_row(project_id: int, event: Event, number: int, now: int) -> dict[str, Any]:
     return {
         "project_id": project_id,
         "event_id": event.id,
         "type": event.type,
         "customer": number,
         "occurred_at": event.occurred_at,
-        "received_at": event.received_at,
+        "received_at": now,
         "digest": event.digest,
     }
 
@@ -131,12 +137,12 @@ def _digests(connection: Connection, project_id: int, ids: Sequence[str]) -> dic
     return found
 
 
-def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]]) -> None:
+def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
     """One row, or a head with its lines, in the table of each event's kind."""
     rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
     for event, number in fresh:
         key = {"project_id": project_id, "event_id": event.id}
-        head = {**key, "customer": number, "occurred_at": event.occurred_at, "received_at": event.received_at}
+        head = {**key, "customer": number, "occurred_at": event.occurred_at, "received_at": now}
         for table, row in _rows(event, event.fact, key, head):
             rows[table].append(row)
     for table, items in rows.items():

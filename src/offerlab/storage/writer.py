@@ -58,6 +58,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._waiting = 0
         self._lock = threading.Lock()
+        self._committing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="offerlab-writer", daemon=True)
         self._thread.start()
@@ -85,6 +86,14 @@ class Writer:
     def waiting(self) -> int:
         """Events queued and not yet committed."""
         return self._waiting
+
+    def instant(self) -> int:
+        """A moment by which everything received is on disk: a report as of it never changes.
+
+        Events carry the time of their commit's start; while one is under way, its end is waited for.
+        """
+        with self._committing:
+            return self._now()
 
     def close(self) -> None:
         """Write what is queued, then end the thread."""
@@ -121,11 +130,11 @@ class Writer:
         try:
             self._commit(group)
         except Unavailable as error:
-            for work in group:
+            for work in _open(group):
                 work.done.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
             if len(group) > 1:
-                for work in group:
+                for work in _open(group):
                     self._write([work])
             else:
                 _log.exception("a batch could not be written")
@@ -141,8 +150,8 @@ class Writer:
     def _commit_project(self, works: list[_Work]) -> None:
         project = works[0].project
         batch = [event for work in works for event in work.events]
-        now = self._now()
-        with writing(self._engine) as connection:
+        with self._committing, writing(self._engine) as connection:
+            now = self._now()
             appended = events.append(connection, project, batch, new_number=self._new_number, now=now)
             events.reject(connection, project.id, [item for work in works for item in work.rejections], now=now)
         self._on_commit(project, appended)
@@ -151,3 +160,8 @@ class Writer:
             end = start + len(work.events)
             work.done.set_result(Appended(appended.outcomes[start:end], {}))
             start = end
+
+
+def _open(group: list[_Work]) -> list[_Work]:
+    """Those that nobody has answered yet."""
+    return [work for work in group if not work.done.done()]
