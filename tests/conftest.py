@@ -1,0 +1,90 @@
+"""Fixtures that every room shares: databases, a browser, fonts.
+
+A test that wants both databases asks for `database_url` (one database per test module) or `fresh_database_url` (one per
+test); its PostgreSQL half carries the mark `postgres`, so that `make check` runs the SQLite half alone.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from support.browser import running_browser
+from support.find import find_korean_font
+from support.postgres import Cluster, running_cluster
+
+BOTH = [pytest.param("sqlite", id="sqlite"), pytest.param("postgres", id="postgres", marks=pytest.mark.postgres)]
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server for this session (each xdist worker has its own)."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def new_postgres_database(postgres_cluster: Cluster) -> Callable[[], str]:
+    """Creates an empty PostgreSQL database at every call and gives its SQLAlchemy URL."""
+    return postgres_cluster.create_database
+
+
+@pytest.fixture(scope="module")
+def postgres_url(new_postgres_database: Callable[[], str]) -> str:
+    """An empty PostgreSQL database for this test module; mark the test `postgres`."""
+    return new_postgres_database()
+
+
+def _new_database(request: pytest.FixtureRequest, folder: Path) -> str:
+    """An empty database of the kind that the parameter names."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'offerlab.sqlite'}"
+    create: Callable[[], str] = request.getfixturevalue("new_postgres_database")
+    return create()
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty database for this test module, once on SQLite and once on PostgreSQL."""
+    return _new_database(request, tmp_path_factory.mktemp("database"))
+
+
+@pytest.fixture(params=BOTH)
+def fresh_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database for this test alone, once on SQLite and once on PostgreSQL."""
+    return _new_database(request, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium; mark the test `browser`."""
+    with running_browser() as started:
+        yield started
+
+
+@pytest.fixture
+def browser_context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of its own: no cookies, 1280 x 800."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(browser_context: BrowserContext) -> Page:
+    """An empty page in a fresh profile."""
+    return browser_context.new_page()
+
+
+@pytest.fixture(scope="session")
+def korean_font_folder() -> Path:
+    """The folder of a font with Hangul, for whoever draws text on the server."""
+    folder = find_korean_font()
+    if folder is None:
+        pytest.fail("no Korean font found; `make test` fetches one")
+    return folder
