@@ -80,7 +80,7 @@ types-mypy:
 	@$(BIN)/mypy
 
 types-pyright:
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 contracts:
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache

@@ -68,7 +68,9 @@ def create_environment() -> None:
     if PYTHON.exists():
         return
     if not run(sys.executable, "-m", "venv", str(VENV)):
-        fail("python3 cannot create virtual environments; install its venv module (Debian: apt-get install python3-venv)")
+        fail(
+            "python3 cannot create virtual environments; install its venv module (Debian: apt-get install python3-venv)"
+        )
 
 
 def pip_settings() -> dict[str, str]:

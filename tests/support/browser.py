@@ -1,7 +1,7 @@
 """Headless Chromium for the tests, driven by Playwright without a download of its own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
@@ -22,7 +22,7 @@ FLAGS = (
 
 
 @contextmanager
-def running_browser() -> Iterator[Browser]:
+def running_browser() -> Generator[Browser]:
     """Start Chromium, give Playwright's handle of it, and end it.
 
     Raises:

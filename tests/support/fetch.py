@@ -11,7 +11,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from support.find import FONT_SETTINGS, ROOT, TOOLS, find_chromium, find_korean_font, find_node, find_postgres, uses_system
+from support.find import (
+    FONT_SETTINGS,
+    ROOT,
+    TOOLS,
+    find_chromium,
+    find_korean_font,
+    find_node,
+    find_postgres,
+    uses_system,
+)
 
 PACKAGES = ROOT / "tests" / "support" / "packages"
 CHROMIUM_PARTS = ("chromium", "al2023.tar", "swiftshader.tar")
@@ -129,7 +138,11 @@ def main() -> None:
             if not fetch() or find() is None:
                 missing.append(name)
     if missing:
-        sys.exit("\n".join(f"missing: {name}; install it, or run as root on Debian, or with npm's registry" for name in missing))
+        sys.exit(
+            "\n".join(
+                f"missing: {name}; install it, or run as root on Debian, or with npm's registry" for name in missing
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,13 @@ TOOLS = ROOT / ".tools"
 FONT_SETTINGS = TOOLS / "fonts" / "fonts.conf"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 KOREAN_FONT_FILES = ("NotoSansCJK*", "NotoSansKR*", "NanumGothic*", "UnDotum*", "malgun*", "AppleSDGothicNeo*")
-FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts", "~/.local/share/fonts", "~/.fonts")
+FONT_FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "/System/Library/Fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+)
 
 
 class Chromium(Struct, frozen=True):

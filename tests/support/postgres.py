@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -70,7 +70,19 @@ def _reachable(binaries: Path, folder: Path, user: str | None) -> Path:
 
 def _initialise(binaries: Path, data: Path, user: str | None) -> None:
     """Create the cluster's files."""
-    command = [binaries / "initdb", "-D", data, "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    command = [
+        f"{binaries}/initdb",
+        "-D",
+        str(data),
+        "-U",
+        OWNER,
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]
     done = subprocess.run(command, user=user, check=False, capture_output=True, text=True, cwd=data.parent)
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
@@ -90,7 +102,7 @@ def _await(cluster: Cluster, process: "subprocess.Popen[bytes]", log: Path) -> N
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster() -> Generator[Cluster]:
     """Start a cluster, give it, and remove every trace of it.
 
     Raises:
@@ -100,14 +112,14 @@ def running_cluster() -> Iterator[Cluster]:
     if binaries is None:
         raise RuntimeError(f"no PostgreSQL found; `make test` fetches one (looked on PATH and in {TOOLS.parent})")
     user = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="offerlab-pg-", dir="/tmp"))  # noqa: S108 - a socket's path has 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="offerlab-pg-", dir="/tmp"))  # short: a socket's path has 107 bytes
     if user:
         os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
     try:
         binaries = _reachable(binaries, folder, user)
         _initialise(binaries, folder / "data", user)
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        command = [binaries / "postgres", "-D", folder / "data", "-k", folder, *settings]
+        command = [f"{binaries}/postgres", "-D", f"{folder}/data", "-k", str(folder), *settings]
         log = folder / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(command, user=user, stdout=output, stderr=output, cwd=folder)
