@@ -1,0 +1,1 @@
+"""From events to cells of exact sums, on any engine."""

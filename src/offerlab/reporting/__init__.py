@@ -1,0 +1,1 @@
+"""From moments to a judgement: pure, the same cells give the same bytes."""

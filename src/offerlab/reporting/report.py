@@ -1,0 +1,402 @@
+"""The report: what leaves OfferLab as JSON, field by field.
+
+`build.build_report` fills it, `formats` writes it, the dashboard draws it; nobody computes after it.
+Order of reading: trust first, then the metrics (primary, guardrails, secondary), money, segments, time, reproduction.
+Units: shares in 0..1, money in major units of `facts.currency`, times in ISO 8601 with a trailing Z.
+A field is null when it does not apply, and has an `undetermined` beside it when it can't be said.
+Floats carry 12 significant digits.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from offerlab.domain.metric import Direction, MetricKind, Role
+
+State = Literal["running", "maturing", "final"]
+Decision = Literal["ship", "keep_control", "keep_running", "investigate"]
+Level = Literal["pass", "look", "stop", "wait"]
+Limit = Literal["within", "past", "cant_tell"]
+Unit = Literal["share", "money", "count", "hours", "days", "factor"]
+
+
+class Interval(Struct, frozen=True, omit_defaults=True):
+    """A point and its range. An open end is null.
+
+    Attributes:
+        shape: `disjoint` means everything EXCEPT (lower, upper); `whole_line` means that nothing is excluded.
+    """
+
+    estimate: float
+    lower: float | None
+    upper: float | None
+    shape: Literal["bounded", "disjoint", "whole_line"] = "bounded"
+
+
+class Undetermined(Struct, frozen=True):
+    """Why something can't be said: a stable word and a sentence."""
+
+    reason: str
+    detail: str
+
+
+class Arm(Struct, frozen=True):
+    """Raw figures of one arm: all exposed customers less crossovers, nothing capped, adjusted or weighted.
+
+    Attributes:
+        n: customers (for every metric, also where only some of them count).
+        mean: of the metric in its unit; for a ratio, sum over sum; null when there is nothing to divide.
+        se: standard error of `mean`; null below two customers.
+        converted: customers whose value is not zero.
+        shown: for `acceptance_rate`, customers who were shown the offer; `mean_shown` is accepted / shown (descriptive).
+    """
+
+    variant: str
+    n: int
+    mean: float | None
+    se: float | None
+    converted: int | None = None
+    shown: int | None = None
+    mean_shown: float | None = None
+
+
+class Estimate(Struct, frozen=True):
+    """One way of estimating an effect; all null when it can't be said."""
+
+    absolute: Interval | None
+    relative: Interval | None
+    p_value: float | None
+
+
+class Caution(Struct, frozen=True):
+    """A reservation about an effect that is shown all the same (`too_few`, `skewed`, `many`, …)."""
+
+    code: str
+    detail: str
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """Treatment less reference: the default estimate, with the raw one beside it.
+
+    Attributes:
+        absolute: in the metric's unit. relative: share of the reference's mean; null alone when that mean is no base.
+        p_value: two-sided, valid at this look; p_value_adjusted: for all treatments and secondary metrics (Holm).
+        chance_to_beat: probability that the treatment is better in the metric's good direction (flat prior).
+        expected_loss: expected shortfall per customer if the treatment is shipped and is in truth worse.
+        method: stable word for the test. adjusted: whether variance reduction made the default estimate.
+        raw: without variance reduction and looks correction's covariates; equals the default where `adjusted` is false.
+        inner: the 50 % and 80 % ranges of the same test, fixed-sample, for pictures: {"50": …, "80": …}.
+        limit, margin: for a guardrail, whether the range keeps within `margin` (in the metric's unit, the bad side).
+        undetermined: why nothing is said; then absolute, relative and p_value are null.
+    """
+
+    variant: str
+    reference: str
+    absolute: Interval | None
+    relative: Interval | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    chance_to_beat: float | None
+    expected_loss: float | None
+    method: str
+    adjusted: bool
+    raw: Estimate
+    undetermined: Undetermined | None
+    cautions: tuple[Caution, ...] = ()
+    inner: dict[str, Interval] = {}
+    limit: Limit | None = None
+    margin: float | None = None
+
+
+class MetricResult(Struct, frozen=True, kw_only=True):
+    """One metric of the plan; every metric of the experiment has one, also when nothing can be said.
+
+    Attributes:
+        role: as planned; `companion` marks `offered_item_rate` where `acceptance_rate` asked for it.
+        causal: False where only buyers are looked at, whom the offer itself selects.
+        undetermined: why the metric as a whole can't be said (no cost data, no accepting arm, …).
+    """
+
+    metric: str
+    role: Role
+    kind: MetricKind
+    arms: tuple[Arm, ...]
+    effects: tuple[Effect, ...]
+    unit: Unit
+    better: Direction
+    causal: bool
+    companion: bool = False
+    undetermined: Undetermined | None = None
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One line of "Can we trust it?".
+
+    Attributes:
+        ok: False asks for attention (`look`) or forbids the verdict (`stop`).
+        numbers: what the sentence is made of, for other languages.
+    """
+
+    code: str
+    ok: bool
+    detail: str
+    level: Level
+    numbers: dict[str, float | str] = {}
+
+
+class ArmShare(Struct, frozen=True):
+    """Customers of an arm against its plan (all epochs and segments added up)."""
+
+    variant: str
+    observed: int
+    expected: float
+
+
+class Srm(Struct, frozen=True, kw_only=True):
+    """Whether the split is what was asked. `p_value` is null below five expected customers in an arm."""
+
+    p_value: float | None
+    ok: bool
+    arms: tuple[ArmShare, ...] = ()
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """Trust checks, worst first. `crossovers` customers met two arms and are left out."""
+
+    srm: Srm
+    crossovers: int
+    checks: tuple[Check, ...]
+
+
+class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why the verdict: a code of `words` and the numbers of its sentence (only those that apply).
+
+    Attributes:
+        estimate, lower, upper: of the effect spoken of, in `unit`.
+        n, expected, total: customers. days, weeks: time still needed. until: date.
+    """
+
+    code: str
+    metric: str | None = None
+    variant: str | None = None
+    segment: str | None = None
+    unit: Unit | None = None
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    margin: float | None = None
+    mde: float | None = None
+    p_value: float | None = None
+    n: int | None = None
+    expected: float | None = None
+    total: int | None = None
+    days: int | None = None
+    weeks: int | None = None
+    until: str | None = None
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The proposed decision; `reasons[0]` is the headline. `locked` while refunds can still change it."""
+
+    decision: Decision
+    variant: str | None
+    reasons: tuple[Reason, ...]
+    segment: str | None = None
+    locked: bool = False
+    days_left: int | None = None
+
+
+class SegmentResult(Struct, frozen=True, kw_only=True):
+    """One segment: customers per arm and the metrics within it.
+
+    Attributes:
+        segment: its key, null for customers outside every segment.
+        n: customers; null below ten ("under 10"), then nothing else is told.
+        shrunk: per treatment, the primary effect pulled towards the overall one.
+    """
+
+    segment: str | None
+    n: int | None
+    metrics: tuple[MetricResult, ...] = ()
+    shrunk: dict[str, Interval] = {}
+
+
+class Heterogeneity(Struct, frozen=True, kw_only=True):
+    """Whether a treatment's primary effect differs between segments (Cochran's Q)."""
+
+    variant: str
+    metric: str
+    statistic: float | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    merge: tuple[tuple[str, ...], ...] = ()
+    undetermined: Undetermined | None = None
+
+
+class DayArm(Struct, frozen=True):
+    """Customers first exposed on this day, and up to it."""
+
+    variant: str
+    exposed: int
+    customers: int
+
+
+class DayEffect(Struct, frozen=True):
+    """Effect on the primary metric among customers first exposed up to this day; null before it may be judged."""
+
+    variant: str
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    share: float | None = None
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """One UTC day of the time course.
+
+    Attributes:
+        day: ISO date. open: whether the refund window of its customers is still open.
+        srm_lower, srm_upper: per variant, the 99.9 % band of the cumulative share; empty under five expected.
+    """
+
+    day: str
+    arms: tuple[DayArm, ...]
+    effects: tuple[DayEffect, ...]
+    open: bool
+    bands: dict[str, tuple[float, float, float]] = {}
+
+
+class SuppressedCount(Struct, frozen=True):
+    """Customers of an arm whose first exposure carried no offer, by reason."""
+
+    variant: str
+    reason: str
+    n: int
+
+
+class Funnel(Struct, frozen=True, kw_only=True):
+    """Everyone who entered, with each loss: exposed = crossovers + analysed; analysed = shown + not shown.
+
+    Attributes:
+        decided, enrolled: null: a decision stores nothing (design.md §2); only exposures are counted.
+        exposures: events; exposed: customers.
+    """
+
+    decided: int | None
+    enrolled: int | None
+    exposures: int
+    exposed: int
+    crossovers: int
+    analysed: int
+    shown: int
+    suppressed: tuple[SuppressedCount, ...]
+    other_currency: int
+    rejected: int | None = None
+
+
+class MoneyStep(Struct, frozen=True, kw_only=True):
+    """A bar of the waterfall, per 1,000 customers, treatment less control.
+
+    Codes in order: offered_items, rest_of_basket, refunds, cost_of_goods, discount_extra, discount_anyway, delivery, net.
+    """
+
+    code: str
+    estimate: float
+    lower: float | None
+    upper: float | None
+
+
+class Money(Struct, frozen=True, kw_only=True):
+    """What a treatment earns against control.
+
+    Attributes:
+        steps: the waterfall; empty with `undetermined` when a cost is missing or there is no control.
+        roi: incremental profit over incremental cost of the offer.
+        quantiles: 20 equally likely values of net profit per 1,000 customers (normal, flat prior).
+        incremental_revenue: difference of means times the customers of the arm.
+        attributed_revenue: what accepting customers paid for offered items; not what the offer added, never summed.
+    """
+
+    variant: str
+    currency: str
+    steps: tuple[MoneyStep, ...]
+    roi: Interval | None
+    quantiles: tuple[float, ...]
+    incremental_revenue: Interval | None
+    attributed_revenue: float | None
+    undetermined: Undetermined | None
+
+
+class DeclineCount(Struct, frozen=True):
+    """Declines of an arm by reason."""
+
+    variant: str
+    reason: str
+    n: int
+
+
+class Maturity(Struct, frozen=True, kw_only=True):
+    """Outcome windows: how many customers' are closed, and when the last one closes (null: nobody was exposed)."""
+
+    customers: int
+    window_closed: int
+    refunds_closed: int
+    final_at: str | None
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a page says around the numbers. Days count from the start; `days_planned` is null without a planned end."""
+
+    status: str
+    hypothesis: str
+    currency: str
+    control: str | None
+    variants: tuple[str, ...]
+    started_at: str | None
+    ends_at: str | None
+    first_exposure_at: str | None
+    last_exposure_at: str | None
+    customers: int
+    planned_customers: int | None
+    day: int | None
+    days_planned: int | None
+    alpha: float
+    mde: float
+    sequential: str
+    window_days: int
+    refund_days: int
+    epochs: tuple[str, ...]
+
+
+class Reproduce(Struct, frozen=True, kw_only=True):
+    """How to get the same numbers again. Hashes are hexadecimal SHA-256."""
+
+    as_of: str
+    engine: str
+    version: str
+    ruleset_version: int | None
+    revision: int
+    plan_hash: str
+    moments_hash: str
+    command: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """One experiment as of one moment."""
+
+    experiment: str
+    as_of: str
+    state: State
+    quality: Quality
+    metrics: tuple[MetricResult, ...]
+    segments: tuple[SegmentResult, ...]
+    heterogeneity: tuple[Heterogeneity, ...]
+    verdict: Verdict
+    reproduce: Reproduce
+    facts: Facts
+    maturity: Maturity
+    funnel: Funnel
+    days: tuple[Day, ...]
+    money: tuple[Money, ...]
+    declines: tuple[DeclineCount, ...]
+    segment_by: str = "segment"
