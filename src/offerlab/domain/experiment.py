@@ -41,11 +41,16 @@ class Variant(Struct, frozen=True, kw_only=True):
 
 
 class MetricPlan(Struct, frozen=True, kw_only=True):
-    """What decides, what else is looked at, what must not get worse."""
+    """What decides, what else is looked at, what must not get worse.
+
+    Attributes:
+        margins: by guardrail, the relative worsening that is still within its limit (0.05 = 5 %).
+    """
 
     primary: str
     secondary: tuple[str, ...] = ()
     guardrails: tuple[str, ...] = ()
+    margins: dict[str, float] = {}
 
     def roles(self) -> dict[str, Role]:
         """Every metric of the plan with its role, the primary one first."""
@@ -274,6 +279,11 @@ def _check_metrics(plan: MetricPlan) -> None:
         for key in keys:
             if key not in METRICS:
                 raise InvalidDefinition(f"no metric is called {key!r}", field=f"metrics.{field}")
+    for key, margin in plan.margins.items():
+        if key not in plan.guardrails:
+            raise InvalidDefinition(f"{key!r} is no guardrail of this experiment", field=f"metrics.margins.{key}")
+        if not 0 <= margin <= 1:
+            raise InvalidPlan(f"a margin of {margin} is outside [0, 1]", field=f"metrics.margins.{key}")
 
 
 def _check_plan(experiment: Experiment) -> None:

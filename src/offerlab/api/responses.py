@@ -1,0 +1,262 @@
+"""What clients get back; amounts as decimal strings, times as ISO 8601 with a Z."""
+
+from msgspec import Struct
+
+from offerlab.domain.clock import iso
+from offerlab.domain.experiment import SLOTS, Experiment, control_of
+from offerlab.domain.money import from_micro, text
+from offerlab.domain.offer import Offer
+from offerlab.domain.product import Product
+from offerlab.domain.segment import Segment, to_raw
+
+
+class ProductView(Struct, frozen=True, kw_only=True):
+    """A product."""
+
+    sku: str
+    name: str
+    category: str | None
+    price: str
+    unit_cost: str | None
+    stock: int | None
+    kind: str
+    attributes: dict[str, object]
+
+
+class UpsertView(Struct, frozen=True, kw_only=True):
+    """What a list of products did."""
+
+    created: int
+    updated: int
+
+
+class OfferView(Struct, frozen=True, kw_only=True):
+    """An offer, in the shape in which it is sent, with its version."""
+
+    key: str
+    kind: str
+    products: tuple[str, ...]
+    trigger_products: tuple[str, ...]
+    match: str
+    message: dict[str, dict[str, str]]
+    discount: dict[str, str | None]
+    placements: tuple[str, ...]
+    channel: str | None
+    timing: dict[str, str | int | None]
+    delivery_cost: str
+    version: int
+
+
+class SegmentView(Struct, frozen=True, kw_only=True):
+    """A segment."""
+
+    key: str
+    name: str
+    priority: int
+    rule: dict[str, object]
+
+
+class LayerView(Struct, frozen=True, kw_only=True):
+    """A layer and how much of it is still free."""
+
+    key: str
+    name: str
+
+
+class EpochView(Struct, frozen=True, kw_only=True):
+    """A period of constant weights: shares by segment (`*` for the rest) and variant."""
+
+    number: int
+    started_at: str
+    traffic: float
+    weights: dict[str, dict[str, float]]
+
+
+class ExperimentView(Struct, frozen=True, kw_only=True):
+    """An experiment with its life so far."""
+
+    key: str
+    name: str
+    status: str
+    hypothesis: str
+    layer: str | None
+    holdout: str | None
+    traffic: float
+    segments: tuple[str, ...]
+    variants: list[dict[str, object]]
+    control: str | None
+    allocation: dict[str, dict[str, float]]
+    value_type: str
+    metrics: dict[str, object]
+    window_days: int
+    refund_days: int
+    starts_at: str | None
+    ends_at: str | None
+    started_at: str | None
+    stopped_at: str | None
+    analysis: dict[str, object]
+    bucket_by: str
+    forced: dict[str, str]
+    epochs: list[EpochView]
+    serve: dict[str, str]
+    conclusion: str | None
+    note: str
+    revision: int
+    created_at: str
+
+
+class KeyCreated(Struct, frozen=True, kw_only=True):
+    """A new key: the secret is shown here and never again."""
+
+    id: int
+    key: str
+    kind: str
+    name: str
+
+
+class KeyView(Struct, frozen=True, kw_only=True):
+    """A key without its secret."""
+
+    id: int
+    kind: str
+    name: str
+    prefix: str
+    created_at: str
+    revoked_at: str | None
+
+
+class RejectedItem(Struct, frozen=True, kw_only=True):
+    """One event that could not be taken."""
+
+    index: int
+    code: str
+    detail: str
+
+
+class EventsView(Struct, frozen=True, kw_only=True):
+    """What became of a batch: given after the commit."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[RejectedItem]
+
+
+def product_view(product: Product, currency: str) -> ProductView:
+    """A product as it leaves."""
+    cost = product.unit_cost_micro
+    return ProductView(
+        sku=product.sku,
+        name=product.name,
+        category=product.category,
+        price=text(from_micro(product.price_micro, currency)),
+        unit_cost=None if cost is None else text(from_micro(cost, currency)),
+        stock=product.stock,
+        kind=product.kind,
+        attributes=product.attributes,
+    )
+
+
+def offer_view(offer: Offer, currency: str) -> OfferView:
+    """An offer as it leaves."""
+    discount = offer.discount
+    return OfferView(
+        key=offer.key,
+        kind=offer.kind,
+        products=offer.products,
+        trigger_products=offer.trigger_products,
+        match=offer.match,
+        message={
+            locale: {"title": words.title, "body": words.body, "benefit": words.benefit}
+            for locale, words in offer.message.items()
+        },
+        discount={
+            "type": discount.type,
+            "value": None if discount.value is None else text(discount.value),
+            "code": discount.code,
+            "shared_code": discount.shared_code,
+        },
+        placements=offer.placements,
+        channel=offer.channel,
+        timing={
+            "trigger": offer.timing.trigger,
+            "delay_seconds": offer.timing.delay_seconds,
+            "expires_after_seconds": offer.timing.expires_after_seconds,
+        },
+        delivery_cost=text(from_micro(offer.delivery_cost_micro, currency)),
+        version=offer.version,
+    )
+
+
+def segment_view(segment: Segment) -> SegmentView:
+    """A segment as it leaves."""
+    return SegmentView(key=segment.key, name=segment.name, priority=segment.priority, rule=to_raw(segment.rule))
+
+
+def experiment_view(experiment: Experiment) -> ExperimentView:
+    """An experiment as it leaves."""
+    control = control_of(experiment.variants)
+    plan, metrics = experiment.analysis, experiment.metrics
+    stopped = next((change for change in experiment.changes if change.status == "stopped"), None)
+    return ExperimentView(
+        key=experiment.key,
+        name=experiment.name,
+        status=experiment.status,
+        hypothesis=experiment.hypothesis,
+        layer=experiment.layer,
+        holdout=experiment.holdout,
+        traffic=experiment.traffic,
+        segments=experiment.segments,
+        variants=[
+            {"key": arm.key, "weight": arm.weight, "role": arm.role, "offer": arm.offer, "value": arm.value}
+            for arm in experiment.variants
+        ],
+        control=None if control is None else experiment.variants[control].key,
+        allocation=experiment.allocation,
+        value_type=experiment.value_type,
+        metrics={
+            "primary": metrics.primary,
+            "secondary": metrics.secondary,
+            "guardrails": metrics.guardrails,
+            "margins": metrics.margins,
+        },
+        window_days=experiment.window_days,
+        refund_days=experiment.refund_days,
+        starts_at=_time(experiment.starts_at),
+        ends_at=_time(experiment.ends_at),
+        started_at=_time(experiment.epochs[0].started_at if experiment.epochs else None),
+        stopped_at=_time(None if stopped is None else stopped.at),
+        analysis={
+            "alpha": plan.alpha,
+            "power": plan.power,
+            "mde": plan.mde,
+            "sequential": plan.sequential,
+            "planned_customers": plan.planned_customers,
+        },
+        bucket_by=experiment.bucket_by,
+        forced=experiment.forced,
+        epochs=_epochs(experiment),
+        serve={} if stopped is None else {segment or "*": arm for segment, arm in stopped.serve.items()},
+        conclusion=experiment.conclusion,
+        note=experiment.note,
+        revision=experiment.revision,
+        created_at=iso(experiment.created_at),
+    )
+
+
+def _epochs(experiment: Experiment) -> list[EpochView]:
+    views: list[EpochView] = []
+    for epoch in experiment.epochs:
+        weights: dict[str, dict[str, float]] = {}
+        for segment, ranges in epoch.arms.items():
+            slots = dict.fromkeys((arm.key for arm in experiment.variants), 0)
+            for part in ranges:
+                slots[experiment.variants[part.variant].key] += part.end - part.start
+            weights[segment or "*"] = {key: count / SLOTS for key, count in slots.items()}
+        views.append(
+            EpochView(number=epoch.number, started_at=iso(epoch.started_at), traffic=epoch.traffic, weights=weights)
+        )
+    return views
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else iso(micros)

@@ -1,0 +1,207 @@
+"""From OfferLab's own events to canonical ones."""
+
+import hashlib
+from typing import Final, cast, get_args
+
+import msgspec
+
+from offerlab.domain.clock import SECOND, to_micros
+from offerlab.domain.event import Cancellation, Event, EventType, Fact, Interaction, Rejection
+from offerlab.domain.naming import check_event_id, unit_of
+from offerlab.errors import InvalidInput
+from offerlab.intake.native import (
+    Native,
+    NativeCancellation,
+    NativeCartUpdated,
+    NativeComplaint,
+    NativeConsent,
+    NativeExposure,
+    NativeFeedback,
+    NativeOfferAccepted,
+    NativeOfferClicked,
+    NativeOfferDeclined,
+    NativeOfferViewed,
+    NativeOrder,
+    NativeProductViewed,
+    NativeProfile,
+    NativeRefund,
+    NativeReview,
+    NativeShipment,
+    NativeUnsubscribe,
+)
+from offerlab.intake.purchases import Catalogue, order_of, refund_of
+
+MAX_SKEW: Final = 300 * SECOND
+"""How far a client's clock may run ahead before its time is replaced by ours."""
+
+_DECODER: Final = msgspec.json.Decoder(Native)
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+_HEAD: Final = msgspec.json.Decoder(dict[str, object])
+_TYPES: Final = frozenset(get_args(EventType))
+
+
+def decode(raw: bytes, index: int) -> Native | Rejection:
+    """One event as sent, or why it can't be read."""
+    try:
+        native: Native = _DECODER.decode(raw)
+    except msgspec.ValidationError as error:
+        return _refused(raw, index, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        return Rejection(index=index, code="malformed", detail=str(error) or "not JSON")
+    return native
+
+
+def _refused(raw: bytes, index: int, message: str) -> Rejection:
+    try:
+        head = _HEAD.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        head = {}
+    event_type, event_id = head.get("type"), head.get("id")
+    code = "invalid"
+    if "unknown field" in message:
+        code = "unknown_field"
+    elif not isinstance(event_type, str) or event_type not in _TYPES:
+        code = "unknown_type"
+    elif "customer_id" in message:
+        code = "invalid_customer_id"
+    return Rejection(
+        index=index,
+        code=code,
+        detail=message,
+        id=event_id if isinstance(event_id, str) else None,
+        type=event_type if isinstance(event_type, str) else None,
+    )
+
+
+def type_of(native: Native) -> EventType:
+    """The event's type as on the wire."""
+    return cast("EventType", native.__struct_config__.tag)  # a test compares the tags of `Native` with EventType
+
+
+def digest_of(native: Native) -> bytes:
+    """16 bytes over what was said: equal for equal bodies, whatever their spacing and key order."""
+    return hashlib.blake2b(_ENCODER.encode(native), digest_size=16).digest()
+
+
+def occurred(native: Native, *, now: int) -> int:
+    """When it happened, microseconds; a clock running ahead by more than five minutes is set to ours.
+
+    Raises:
+        InvalidInput: outside 1990..2200.
+    """
+    at = to_micros(native.occurred_at)
+    return now if at > now + MAX_SKEW else at
+
+
+def customer_of(native: Native) -> str:
+    """The unit.
+
+    Raises:
+        InvalidInput: the id names nobody, or is no id.
+    """
+    unit = unit_of(native.customer_id)
+    if unit is None:
+        raise InvalidInput(f"{native.customer_id!r} names no customer", field="customer_id")
+    return unit
+
+
+def event_of(native: Native, fact: Fact, *, now: int) -> Event:
+    """The canonical event around a fact.
+
+    Raises:
+        InvalidInput: an id or time that can't be taken.
+    """
+    return Event(
+        id=check_event_id(native.id),
+        type=type_of(native),
+        customer=customer_of(native),
+        occurred_at=occurred(native, now=now),
+        digest=digest_of(native),
+        fact=fact,
+    )
+
+
+def fact_of(native: Native, catalogue: Catalogue) -> Fact:
+    """What a native event says; exposures are resolved by the workflow, because they need a decision.
+
+    Raises:
+        InvalidInput: an amount, currency or reference that can't be taken.
+    """
+    match native:
+        case NativeOrder():
+            return order_of(native, catalogue)
+        case NativeRefund():
+            return refund_of(native, catalogue)
+        case NativeCancellation(order_id=order_id):
+            return Cancellation(order_id=order_id)
+        case NativeExposure():
+            raise InvalidInput("an exposure is resolved by a decision", field="type")
+        case _:
+            return _interaction_of(native, catalogue)
+
+
+def _interaction_of(native: Native, catalogue: Catalogue) -> Interaction:
+    match native:
+        case NativeProductViewed(sku=sku):
+            return Interaction(sku=sku)
+        case NativeCartUpdated(cart=cart):
+            return Interaction(data={"skus": [item.sku for item in cart]})
+        case NativeReview(sku=sku, rating=rating, text=text):
+            return Interaction(sku=sku, number=rating, text=text)
+        case NativeShipment(order_id=order_id, stage=stage):
+            return Interaction(data={"order_id": order_id, "stage": stage})
+        case NativeProfile(attributes=attributes):
+            return Interaction(data=dict(attributes))
+        case NativeConsent():
+            data = {"channel": native.channel, "purpose": native.purpose, "granted": native.granted}
+            extra = {"text_version": native.text_version, "source": native.source}
+            return Interaction(data={**data, **{name: value for name, value in extra.items() if value is not None}})
+        case _:
+            return _about_experiment(native, catalogue)
+
+
+def _about_experiment(native: Native, catalogue: Catalogue) -> Interaction:
+    match native:
+        case NativeUnsubscribe(channel=channel, experiment=experiment):
+            return Interaction(experiment_id=_experiment(experiment, catalogue), data={"channel": channel or "email"})
+        case NativeComplaint(experiment=experiment, text=text):
+            return Interaction(experiment_id=_experiment(experiment, catalogue), text=text)
+        case NativeFeedback():
+            return Interaction(
+                experiment_id=_experiment(native.experiment, catalogue),
+                offer=native.offer,
+                number=native.score,
+                text=native.text,
+            )
+        case NativeOfferViewed() | NativeOfferClicked() | NativeOfferAccepted() | NativeOfferDeclined():
+            return _about_offer(native, catalogue)
+        case _:
+            raise InvalidInput(f"{type_of(native)} is no interaction", field="type")
+
+
+def _about_offer(
+    native: NativeOfferViewed | NativeOfferClicked | NativeOfferAccepted | NativeOfferDeclined, catalogue: Catalogue
+) -> Interaction:
+    variant: int | None = None
+    if native.experiment is not None and native.variant is not None:
+        found = catalogue.experiment(native.experiment)
+        if found is not None and native.variant not in found[1]:
+            raise InvalidInput(f"{native.experiment!r} has no variant {native.variant!r}", field="variant")
+        variant = None if found is None else found[1].index(native.variant)
+    reason = native.reason if isinstance(native, NativeOfferDeclined) else None
+    return Interaction(
+        experiment_id=_experiment(native.experiment, catalogue),
+        variant=variant,
+        offer=native.offer,
+        text=native.text if isinstance(native, NativeOfferDeclined) else None,
+        data={} if reason is None else {"reason": reason},
+    )
+
+
+def _experiment(key: str | None, catalogue: Catalogue) -> int | None:
+    if key is None:
+        return None
+    found = catalogue.experiment(key)
+    if found is None:
+        raise InvalidInput(f"no experiment has the key {key!r}", field="experiment")
+    return found[0]

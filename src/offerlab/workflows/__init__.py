@@ -1,0 +1,1 @@
+"""One verb per function: opens the transaction, calls pure code, stores the outcome."""
