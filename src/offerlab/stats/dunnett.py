@@ -9,7 +9,7 @@ Rejected: `scipy.stats.dunnett` (raw samples, one pooled variance) and its quasi
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 from offerlab.errors import InvalidInput
 from offerlab.stats.multiplicity import Adjusted, check_alpha, check_p_values
@@ -85,19 +85,22 @@ def dunnett(p_values: ArrayLike, loadings: ArrayLike, *, alpha: float = 0.05, de
 
 def dunnett_critical_value(loadings: ArrayLike, alpha: float = 0.05, degrees: float | None = None) -> float:
     """The |statistic| that the largest of the family exceeds with probability alpha when no arm differs."""
+    from scipy.optimize import brentq  # noqa: PLC0415  # serving must not pay for this import
+
     check_alpha(alpha)
     family = _Family(np.atleast_1d(np.asarray(loadings, dtype=np.float64)), degrees)
     low = _statistic(alpha, degrees) * (1 - 1e-9)
     high = _statistic(alpha / family.loadings.size, degrees) * (1 + 1e-9) + 1e-9
-    return float(optimize.brentq(lambda c: _tail(c, family) - alpha, low, high, xtol=1e-12))
+
+    return float(brentq(lambda critical: _tail(critical, family) - alpha, low, high))
 
 
 def _statistic(p: float, degrees: float | None) -> float:
-    return float(-special.ndtri(p / 2)) if degrees is None else float(stats.t.isf(p / 2, degrees))
+    return float(-special.ndtri(p / 2) if degrees is None else -special.stdtrit(degrees, p / 2))
 
 
 def _single_level(critical: float, degrees: float | None) -> float:
-    return float(2 * special.ndtr(-critical)) if degrees is None else float(2 * stats.t.sf(critical, degrees))
+    return float(2 * (special.ndtr(-critical) if degrees is None else special.stdtr(degrees, -critical)))
 
 
 def _tail(statistic: float, family: _Family) -> float:
@@ -124,13 +127,14 @@ def _normal_tails(statistics: Floats, loadings: Floats) -> Floats:
         any_beyond = -np.expm1(np.log1p(-np.minimum(q, 1.0)).sum(axis=2))
     density = np.exp(-(u**2) / 2) * (2 * step / np.sqrt(2 * np.pi))
     density[0] /= 2
-    return np.minimum(any_beyond @ density, 1.0)
+    return np.minimum(np.asarray(any_beyond @ density, dtype=np.float64), 1.0)
 
 
 def _chi_nodes(degrees: float) -> tuple[Floats, Floats]:
     """Nodes and weights for the mean over s = sqrt(chi2 / degrees)."""
-    low, high = np.sqrt(stats.chi2.ppf([1e-14, 1 - 1e-14], degrees) / degrees)
+    low, high = np.sqrt(2 * special.gammaincinv(degrees / 2, [1e-14, 1 - 1e-14]) / degrees)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     s = low + (high - low) * (nodes + 1) / 2
-    density = 2 * degrees * s * stats.chi2.pdf(degrees * s**2, degrees)
+    half = degrees / 2
+    density = 2 / s * np.exp(half * np.log(half * s**2) - half * s**2 - special.gammaln(half))
     return s, weights * density * (high - low) / 2

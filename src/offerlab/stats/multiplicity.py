@@ -152,11 +152,13 @@ _STEPWISE_FAMILYWISE = ("holm", "hochberg")
 
 
 def check_alpha(alpha: float) -> None:
+    """Refuse an error rate outside (0, 1) with `InvalidPlan`."""
     if not 0.0 < alpha < 1.0:
         raise InvalidPlan(f"alpha is {alpha}: it lies between 0 and 1, both excluded", field="alpha")
 
 
 def check_p_values(p_values: ArrayLike) -> Floats:
+    """As an array of doubles, NaN allowed; anything else outside [0, 1] is refused with `InvalidInput`."""
     raw = np.asarray(p_values, dtype=np.float64)
     if np.any((raw < 0.0) | (raw > 1.0)):
         raise InvalidInput("a p-value lies outside 0..1", field="p_values")

@@ -36,8 +36,8 @@ class SplitCheck(Struct, frozen=True):
     """The counts of one split against their weights.
 
     Attributes:
-        state: `stop` (mismatch: hide the effects), `look` (p under the warning level), `pass`, or `not_yet` (an arm with
-            fewer than five expected units: the test says nothing so far).
+        state: `stop` (mismatch: hide the effects), `look` (p under the warning level), `pass`, or `not_yet` (an arm
+            with fewer than five expected units: the test says nothing so far).
         observed, expected: units per arm, summed over the strata, in the order given.
         strays: units in arms whose weight was zero; any makes the state `stop`.
         deviation: largest |observed / expected - 1| among the arms with weight.
@@ -76,7 +76,8 @@ def check_split(
         observed: units per arm, shape (arms,) or (strata, arms).
         weights: planned shares, same shape or (arms,) for all strata; each row is scaled to sum 1. Zero means that
             nobody may be there.
-        alarm, warning: levels of p for `stop` and `look`.
+        alarm: level of p for `stop`.
+        warning: level of p for `look`.
         smallest_deviation: `stop` also needs one arm to deviate by this share of its expected count: with millions of
             units a difference that cannot matter is significant.
 
