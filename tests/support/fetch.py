@@ -62,19 +62,16 @@ def install_system(*packages: str) -> bool:
 
 def install_packages() -> Path | None:
     """Install the locked npm packages below `.tools`; their folder."""
-    node = find_node()
-    wheel_npm = node and node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    npm = [node, wheel_npm] if node and wheel_npm and wheel_npm.exists() else [shutil.which("npm")]
-    if npm[0] is None:
-        return None
+    npm = find_npm()
     folder = TOOLS / "packages"
-    if (folder / "node_modules").exists():
-        return folder / "node_modules"
+    if npm is None or (folder / "node_modules").exists():
+        return folder / "node_modules" if npm else None
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(PACKAGES / name, folder / name)
+    env = {"NODE_USE_SYSTEM_CA": "1", **os.environ}  # behind a company's proxy the system knows its certificate
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    return folder / "node_modules" if run(*(part for part in npm if part), "ci", *quiet, cwd=folder) else None
+    return folder / "node_modules" if run(*npm, "ci", *quiet, cwd=folder, env=env) else None
 
 
 def write_font_settings() -> None:
@@ -140,7 +137,7 @@ def main() -> None:
     if missing:
         sys.exit(
             "\n".join(
-                f"missing: {name}; install it, or run as root on Debian, or with npm's registry" for name in missing
+                f"missing: {name}; the lines above say why; install it, or run as root on Debian" for name in missing
             )
         )
 

