@@ -18,6 +18,7 @@ from support.find import (
     find_chromium,
     find_korean_font,
     find_node,
+    find_npm,
     find_postgres,
     uses_system,
 )
