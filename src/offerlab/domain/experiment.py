@@ -1,5 +1,6 @@
 """An experiment: arms, who enters, what is measured, and the life from draft to archive."""
 
+from itertools import pairwise
 from typing import Final, Literal
 
 from msgspec import Struct, structs
@@ -18,6 +19,10 @@ SLOTS: Final = 1_000_000
 
 EVERYONE: Final = ""
 """The key of the allocation for customers whose segment has none of its own."""
+
+HELD_OUT: Final = "held_out"
+PROGRAMME: Final = "programme"
+"""The two arms of a holdout: kept from all offers that it covers, and everybody else."""
 
 _NEXT: Final[dict[tuple[Status, Action], Status]] = {
     ("draft", "start"): "running",
@@ -80,27 +85,29 @@ class Range(Struct, frozen=True, array_like=True):
     variant: int
 
 
-class Epoch(Struct, frozen=True, kw_only=True):
-    """A period of constant weights. A change on a running experiment opens the next one.
-
-    Attributes:
-        started_at: microseconds UTC; the epoch holds from here to the next one's start.
-        traffic: share of eligible customers who enter.
-        arms: slot ranges per segment key, `EVERYONE` for the rest.
-    """
-
-    number: int
-    started_at: int
-    traffic: float
-    arms: dict[str, tuple[Range, ...]]
-
-
 class Claim(Struct, frozen=True, kw_only=True):
     """Slots of a layer that belong to this experiment, as `[start, end)` pairs."""
 
     layer: str
     salt: str
     slots: tuple[tuple[int, int], ...]
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    """A period of constant weights. A change on a running experiment opens the next one.
+
+    Attributes:
+        started_at: microseconds UTC; the epoch holds from here to the next one's start.
+        traffic: share of eligible customers who enter, through layers and gate together.
+        arms: slot ranges per segment key, `EVERYONE` for the rest.
+        claims: slots owned in each of the experiment's layers; they only ever grow.
+    """
+
+    number: int
+    started_at: int
+    traffic: float
+    arms: dict[str, tuple[Range, ...]]
+    claims: tuple[Claim, ...] = ()
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -117,6 +124,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     Attributes:
         id: the machine's number.
         salt: random, drawn once; feeds the hash together with what is drawn (arm, traffic).
+        layer: key of a layer, or of several.
         holdout: None, or what this experiment holds customers out of: `*` for all, else a layer's key.
         forced: tester ids with the arm they always see; never analysed.
         epochs: in order; empty while a draft.
@@ -132,7 +140,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     metrics: MetricPlan
     name: str = ""
     hypothesis: str = ""
-    layer: str | None = None
+    layer: str | tuple[str, ...] | None = None
     holdout: str | None = None
     traffic: float = 1.0
     segments: tuple[str, ...] = ()
@@ -147,7 +155,6 @@ class Experiment(Struct, frozen=True, kw_only=True):
     forced: dict[str, str] = {}
     status: Status = "draft"
     epochs: tuple[Epoch, ...] = ()
-    claims: tuple[Claim, ...] = ()
     changes: tuple[Change, ...] = ()
     conclusion: Conclusion | None = None
     note: str = ""
@@ -158,6 +165,28 @@ class Experiment(Struct, frozen=True, kw_only=True):
     def control(self) -> int | None:
         """Index of the control arm: by role, else keyed `control`, else the only arm without an offer."""
         return control_of(self.variants)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Keys of all layers the experiment takes part in."""
+        if self.layer is None:
+            return ()
+        return (self.layer,) if isinstance(self.layer, str) else self.layer
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Layer slots owned now: those of the last epoch."""
+        return self.epochs[-1].claims if self.epochs else ()
+
+    @property
+    def reweighted(self) -> bool:
+        """Whether an exposed customer may stand elsewhere than hash alone says today.
+
+        True once arms moved or traffic shrank; growing traffic moves nobody.
+        """
+        return any(
+            later.arms != earlier.arms or later.traffic < earlier.traffic for earlier, later in pairwise(self.epochs)
+        )
 
     def index_of(self, variant: str) -> int | None:
         """Index of the variant with this key."""
@@ -218,6 +247,10 @@ def check_experiment(experiment: Experiment) -> None:
         check_allocation(experiment, segment, shares)
     if not 0 < experiment.traffic <= 1:
         raise InvalidPlan(f"traffic {experiment.traffic} is outside (0, 1]", field="traffic")
+    if len(set(experiment.layers)) != len(experiment.layers):
+        raise InvalidDefinition("a layer stands here twice", field="layer")
+    if experiment.holdout is not None and experiment.layers:
+        raise InvalidDefinition("a holdout covers a layer, it does not take part in one", field="layer")
     if len(set(experiment.segments)) != len(experiment.segments):
         raise InvalidDefinition("a segment stands here twice", field="segments")
     _check_metrics(experiment.metrics)
@@ -269,6 +302,10 @@ def _check_variants(experiment: Experiment) -> None:
         raise InvalidDefinition("two variants share a key", field="variants")
     if sum(arm.role == "control" for arm in arms) > 1:
         raise InvalidDefinition("an experiment has at most one control", field="variants")
+    if experiment.holdout is not None and set(keys) != {HELD_OUT, PROGRAMME}:
+        raise InvalidDefinition(f"a holdout has the arms {HELD_OUT!r} and {PROGRAMME!r}", field="variants")
+    if experiment.holdout is not None and any(arm.offer is not None for arm in arms):
+        raise InvalidDefinition("the arms of a holdout carry no offer", field="variants")
     for unit, arm_key in experiment.forced.items():
         if arm_key not in keys:
             raise InvalidDefinition(f"the experiment has no variant {arm_key!r}", field=f"forced.{unit}")

@@ -1,0 +1,247 @@
+"""One experiment in one period of its life, with everything looked up beforehand that a decision needs.
+
+A period lies between two changes of status or weights. What a plan holds is a constant of the period, so a decision
+is left with dictionary look-ups and one hash. A gate at 100 %, no holdout and no layer leave no trace here at all.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from offerlab.assignment.allocation import Ranges, gate_of, width
+from offerlab.assignment.hashing import arm_salt, cut, prefix, salt_of
+from offerlab.assignment.moment import Moment, moment_of
+from offerlab.domain.decision import Decision, Outcome, Reason
+from offerlab.domain.experiment import EVERYONE, SLOTS, Change, Claim, Epoch, Experiment, Status, value_of
+from offerlab.domain.offer import Offer
+
+OUTSIDE: Final[tuple[Reason, ...]] = (
+    "HOLDOUT",
+    "NOT_IN_SEGMENT",
+    "NOT_IN_TRAFFIC",
+    "EXCLUDED_BY_LAYER",
+    "NOT_RUNNING",
+    "NO_CONTEXT_MATCH",
+    "NO_UNIT",
+)
+"""Reasons that leave a customer with the control arm."""
+
+
+class Split(Struct, frozen=True):
+    """Arms by hash: `outcomes[i]` belongs to digests from `cuts[i-1]` up to below `cuts[i]`."""
+
+    cuts: tuple[bytes, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+class Gate(Struct, frozen=True):
+    """A draw that lets some through: digests of `prefix + unit` inside `cuts`, taken in pairs `[start, end)`."""
+
+    prefix: bytes
+    cuts: tuple[bytes, ...]
+
+
+class LayerGate(Struct, frozen=True):
+    """The gate of one layer."""
+
+    key: str
+    gate: Gate
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What one experiment does with whoever comes, in one period of its life.
+
+    Attributes:
+        plain: nothing but the arm's hash decides, so the shortest way may be taken (see `decide`).
+        prefix: hashed before the unit to draw the arm. split: arms of everyone; by_segment: of segments with shares
+            of their own.
+        segments: (key, place in the ruleset's list of rules), in order of priority; empty means everyone.
+        reads: attributes that these rules look at.
+        moment: None when every context fits.
+        forced: testers and what they see.
+        holdouts: plans of the running holdouts that cover this experiment.
+        layers, traffic: gates that are not wide open.
+        serve: after a stop, what is served by segment; None while it was not said.
+        outside: what everybody else gets, by reason.
+        assigned: outcome of an exposed customer by (epoch, segment, variant).
+    """
+
+    experiment: Experiment
+    id: int
+    key: str
+    status: Status
+    plain: bool
+    prefix: bytes
+    split: Split
+    by_segment: dict[str, Split]
+    segments: tuple[tuple[str, int], ...]
+    reads: frozenset[str]
+    moment: Moment | None
+    forced: dict[str, Outcome]
+    holdouts: "tuple[Plan, ...]"
+    layers: tuple[LayerGate, ...]
+    traffic: Gate | None
+    serve: dict[str, Outcome] | None
+    outside: dict[Reason, Decision]
+    assigned: dict[tuple[int, str | None, int], Outcome]
+    by_anonymous: bool
+
+    @property
+    def is_holdout(self) -> bool:
+        """Whether this experiment keeps customers out of others."""
+        return self.experiment.holdout is not None
+
+    def split_of(self, segment: str | None) -> Split:
+        """The arms for customers of a segment."""
+        return self.split if segment is None else self.by_segment.get(segment, self.split)
+
+
+class Maker(Struct, frozen=True):
+    """What plans are made of, besides the experiment.
+
+    Attributes:
+        offers: by key. rules: place of each segment's rule by segment key, in order of priority.
+        reads: attributes looked at, by segment key.
+        number: hands out the outcomes' numbers.
+    """
+
+    offers: Mapping[str, Offer]
+    rules: Mapping[str, int]
+    reads: Mapping[str, frozenset[str]]
+    number: Callable[[], int]
+
+    def plan(self, experiment: Experiment, change: Change, epoch: Epoch | None, holdouts: tuple[Plan, ...]) -> Plan:
+        """The plan of `experiment` while `change` and `epoch` are its latest."""
+        moment = moment_of(offer for key in experiment.offer_keys() if (offer := self.offers.get(key)) is not None)
+        split = self._split(experiment, epoch, EVERYONE)
+        segments = tuple((key, self.rules[key]) for key in sorted(experiment.segments, key=self._place))
+        layers, traffic = (_layer_gates(epoch.claims), _traffic_gate(experiment, epoch)) if epoch else ((), None)
+        needs_more = segments or holdouts or layers or traffic or experiment.forced or experiment.holdout
+        return Plan(
+            experiment=experiment,
+            id=experiment.id,
+            key=experiment.key,
+            status=change.status,
+            plain=change.status == "running" and not needs_more and experiment.bucket_by == "customer_id",
+            prefix=prefix(arm_salt(experiment)),
+            split=split,
+            by_segment={key: self._split(experiment, epoch, key) for key in experiment.segments},
+            segments=segments,
+            reads=frozenset[str]().union(*(self.reads.get(key, frozenset()) for key in experiment.segments)),
+            moment=None if moment.is_any else moment,
+            forced={unit: self._of_key(experiment, key, "FORCED") for unit, key in experiment.forced.items()},
+            holdouts=holdouts,
+            layers=layers,
+            traffic=traffic,
+            serve=self._serve(experiment, change),
+            outside={reason: Decision(self._outside(experiment, reason)) for reason in OUTSIDE},
+            assigned=self._assigned(experiment),
+            by_anonymous=experiment.bucket_by == "anonymous_id",
+        )
+
+    def _place(self, segment: str) -> int:
+        return self.rules[segment]
+
+    def outcome(
+        self,
+        experiment: Experiment,
+        variant: int,
+        reason: Reason,
+        *,
+        segment: str | None = None,
+        propensity: float | None = None,
+        epoch: int | None = None,
+        number: bool = True,
+    ) -> Outcome:
+        """What an answer says about this arm; without `number` it is one made on the spot."""
+        arm = experiment.variants[variant]
+        return Outcome(
+            index=self.number() if number else -1,
+            experiment_id=experiment.id,
+            experiment=experiment.key,
+            variant=variant,
+            variant_key=arm.key,
+            reason=reason,
+            value=value_of(experiment, variant),
+            segment=segment,
+            propensity=propensity,
+            epoch=epoch,
+            offer=None if arm.offer is None else self.offers.get(arm.offer),
+        )
+
+    def _of_key(self, experiment: Experiment, key: str, reason: Reason) -> Outcome:
+        return self.outcome(experiment, experiment.index_of(key) or 0, reason)
+
+    def _outside(self, experiment: Experiment, reason: Reason) -> Outcome:
+        control = experiment.control
+        outcome = self.outcome(experiment, control or 0, reason)
+        if control is None or reason == "NO_CONTEXT_MATCH":  # its offer belongs to another moment
+            return without_offer(outcome)
+        return outcome
+
+    def _serve(self, experiment: Experiment, change: Change) -> dict[str, Outcome] | None:
+        if change.status != "stopped" or not change.serve or experiment.holdout is not None:
+            return None
+        return {segment: self._of_key(experiment, key, "SHIPPED") for segment, key in change.serve.items()}
+
+    def _split(self, experiment: Experiment, epoch: Epoch | None, segment: str) -> Split:
+        if epoch is None:
+            return Split((), ())
+        ranges = _ranges(epoch, segment)
+        name = None if segment == EVERYONE else segment
+        made = {
+            piece.variant: self.outcome(
+                experiment,
+                piece.variant,
+                "SPLIT",
+                segment=name,
+                propensity=width(ranges, piece.variant) / SLOTS,
+                epoch=epoch.number,
+            )
+            for piece in ranges
+        }
+        return Split(tuple(cut(piece.end) for piece in ranges[:-1]), tuple(made[piece.variant] for piece in ranges))
+
+    def _assigned(self, experiment: Experiment) -> dict[tuple[int, str | None, int], Outcome]:
+        made: dict[tuple[int, str | None, int], Outcome] = {}
+        for epoch in experiment.epochs:
+            for segment in experiment.segments or (None,):
+                for outcome in self._split(experiment, epoch, segment or EVERYONE).outcomes:
+                    made[epoch.number, segment, outcome.variant] = outcome
+        return made
+
+
+def without_offer(outcome: Outcome) -> Outcome:
+    """The same answer with nothing to show."""
+    return Outcome(
+        index=outcome.index,
+        experiment_id=outcome.experiment_id,
+        experiment=outcome.experiment,
+        variant=outcome.variant,
+        variant_key=outcome.variant_key,
+        reason=outcome.reason,
+        value=outcome.value,
+    )
+
+
+def _ranges(epoch: Epoch, segment: str) -> Ranges:
+    return epoch.arms.get(segment, epoch.arms[EVERYONE])
+
+
+def _traffic_gate(experiment: Experiment, epoch: Epoch) -> Gate | None:
+    gate = gate_of(epoch)
+    if gate >= SLOTS:
+        return None
+    return Gate(prefix(salt_of(experiment.salt, "traffic")), (cut(0), cut(gate)))
+
+
+def _layer_gates(claims: tuple[Claim, ...]) -> tuple[LayerGate, ...]:
+    return tuple(
+        LayerGate(
+            claim.layer,
+            Gate(prefix(salt_of(claim.salt, "layer")), tuple(cut(end) for pair in claim.slots for end in pair)),
+        )
+        for claim in claims
+        if claim.slots != ((0, SLOTS),)
+    )

@@ -1,0 +1,91 @@
+"""What a merchant set for the whole project. Whatever limits offers is off until somebody sets it."""
+
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from offerlab.domain.money import check_currency
+from offerlab.errors import InvalidDefinition
+
+_MINUTES: Final = 24 * 60
+
+
+class Caps(Struct, frozen=True, kw_only=True):
+    """How many offers a customer may be shown; None is no limit.
+
+    Attributes:
+        per_day, per_week: through one channel, today (UTC) or on the last seven days, today included.
+    """
+
+    per_day: int | None = None
+    per_week: int | None = None
+
+
+class QuietHours(Struct, frozen=True, kw_only=True):
+    """When email, sms and push offers stay away, in the recipient's own time, unless night consent was given.
+
+    Attributes:
+        start_minute, end_minute: minutes after local midnight, `[start, end)`, over midnight when start > end.
+        channels: what they bind.
+    """
+
+    start_minute: int = 21 * 60
+    end_minute: int = 8 * 60
+    channels: tuple[str, ...] = ("email", "sms", "push")
+
+
+class ProjectSettings(Struct, frozen=True, kw_only=True):
+    """One project's own rules.
+
+    Attributes:
+        currency: of catalogue prices and money metrics, fixed at the first start.
+        timezone: of customers who told neither zone nor country; None: quiet hours can't bind them.
+        caps: per channel; global_cap: over all channels together.
+        slots: offers at most in one answer for one placement.
+        declined_days: how long a declined offer stays away; trouble_days: all offers, after a refund or complaint.
+        affinity_floor: smallest lift at which a match by affinity or similarity is worth offering.
+        viewed_days: how old a view may be for `match: recently_viewed`.
+        quiet_hours: None switches them off.
+    """
+
+    currency: str = "USD"
+    timezone: str | None = None
+    caps: dict[str, Caps] = {}
+    global_cap: Caps = Caps()
+    slots: int | None = None
+    declined_days: int | None = None
+    trouble_days: int | None = None
+    affinity_floor: float | None = None
+    viewed_days: int = 30
+    quiet_hours: QuietHours | None = QuietHours()
+
+
+def check_settings(settings: ProjectSettings) -> None:
+    """Refuse settings that mean nothing.
+
+    Raises:
+        InvalidInput, InvalidDefinition: names the field at fault.
+    """
+    check_currency(settings.currency)
+    if settings.timezone is not None:
+        try:
+            ZoneInfo(settings.timezone)
+        except (OSError, ValueError) as unknown:
+            raise InvalidDefinition(f"no time zone is called {settings.timezone!r}", field="timezone") from unknown
+    limits = {
+        "slots": settings.slots,
+        "declined_days": settings.declined_days,
+        "trouble_days": settings.trouble_days,
+        "viewed_days": settings.viewed_days,
+        "global_cap.per_day": settings.global_cap.per_day,
+        "global_cap.per_week": settings.global_cap.per_week,
+    }
+    for channel, caps in settings.caps.items():
+        limits |= {f"caps.{channel}.per_day": caps.per_day, f"caps.{channel}.per_week": caps.per_week}
+    for field, limit in limits.items():
+        if limit is not None and limit < 0:
+            raise InvalidDefinition(f"{limit} is below 0", field=field)
+    quiet = settings.quiet_hours
+    if quiet is not None and not (0 <= quiet.start_minute < _MINUTES and 0 <= quiet.end_minute < _MINUTES):
+        raise InvalidDefinition("quiet hours are minutes of a day, 0 to 1439", field="quiet_hours")
