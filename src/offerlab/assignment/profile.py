@@ -34,8 +34,8 @@ def attributes_of(
     profile = state.profile
     orders = [order for order in profile.orders.values() if order[0] <= now]
     if orders:
-        spend = sum(net for _, net in orders) / 10 ** exponent(currency)
-        times = [at for at, _ in orders]
+        spend = sum(order[1] for order in orders) / 10 ** exponent(currency)
+        times = [order[0] for order in orders]
         folded["orders_count"] = len(orders)
         folded["spend_total"] = spend
         folded["aov"] = spend / len(orders)
