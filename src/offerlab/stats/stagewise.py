@@ -1,0 +1,124 @@
+"""What may be said after stopping: p-value and estimate by the stagewise ordering.
+
+A trial that stops early on a high value stops on a lucky value: the plain estimate at the stop runs high and the plain
+p-value low. The stagewise ordering ranks outcomes by when they stopped and then by Z; it depends on no look that was
+never taken, which is what unplanned looks need. Rejected: ordering by likelihood ratio or by sample mean, which need
+the future looks' boundaries.
+
+The estimate is the drift for which the outcome is the median one. Its MEDIAN is right; its mean still runs high,
+because an early stop on an extreme value has no counterpart below.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+from scipy.special import ndtr
+
+from offerlab.stats.recursion import Paths, beyond, course
+from offerlab.stats.spending import FloatArray
+
+_DRIFTS = 65
+_HALVINGS = 44
+_FAR = 40.0
+
+
+class Course(Struct, frozen=True):
+    """Looks that went by without a crossing, and the one at which the trial is read.
+
+    Attributes:
+        times: information fractions, the last is the one read.
+        upper: symmetric boundaries of the looks before (one fewer).
+        arriving: null paths that arrive at each look.
+    """
+
+    times: tuple[float, ...]
+    upper: tuple[float, ...]
+    arriving: tuple[Paths, ...]
+
+
+def course_of(times: Sequence[float], upper: Sequence[float]) -> Course:
+    """The course through `times` with two-sided boundaries `upper` at all but the last."""
+    bounds = [*upper, np.inf]
+    arriving = course(times, [-bound for bound in bounds], bounds)
+    return Course(tuple(times), tuple(upper), tuple(arriving))
+
+
+def stopped_above(path: Course, drift: FloatArray) -> FloatArray:
+    """Chance of having crossed upwards at an earlier look, per drift."""
+    total = np.zeros(np.shape(drift))
+    for paths, time, bound in zip(path.arriving, path.times, path.upper, strict=False):
+        total = total + beyond(paths, time, bound, drift)
+    return total
+
+
+def p_value(path: Course, z: FloatArray) -> FloatArray:
+    """Two-sided stagewise p-values of outcomes that stop at the course's last look.
+
+    Args:
+        path: the looks.
+        z: statistics at the last look, one-dimensional.
+
+    Returns:
+        Twice the smaller tail, at most 1; below the error spent so far exactly when |z| is beyond the boundary.
+    Source:
+        Fairbanks and Madsen (1982), Biometrika 69(1), 69-74; Jennison and Turnbull (2000), section 8.4.
+    """
+    size = np.abs(z)
+    tail = stopped_above(path, np.zeros(1)) + beyond(path.arriving[-1], path.times[-1], size)
+    return np.asarray(np.minimum(1.0, 2.0 * tail))
+
+
+def median_unbiased(path: Course, z: FloatArray) -> FloatArray:
+    """Drifts for which the outcomes are the median ones.
+
+    Exact at 65 drifts, between them a monotone cubic (errors below 1e-4 of a standard error). After many uneventful
+    looks a huge last value can't come from a huge drift, which would have crossed before: the estimate levels off.
+
+    Args:
+        path: the looks.
+        z: statistics at the last look, one-dimensional.
+
+    Returns:
+        Means of Z at the last look, of the sign of z and no larger: the estimate in standard errors.
+    Source:
+        Jennison and Turnbull (2000), section 8.3; Kim (1989), Biometrics 45(3), 869-881.
+    """
+    if not path.upper:
+        return np.asarray(z, dtype=np.float64)
+    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  # serving must not pay for this import
+
+    drifts, heights = _table(path)
+    found = PchipInterpolator(heights, drifts)(np.minimum(np.abs(z), heights[-1]))
+    return np.asarray(np.sign(z) * np.minimum(found * np.sqrt(path.times[-1]), np.abs(z)))
+
+
+def _largest_drift(path: Course) -> float:
+    """The drift that makes an earlier crossing a matter of chance (one half), or the farthest worth a thought."""
+    low, high = 0.0, _FAR / float(np.sqrt(path.times[-1]))
+    for _ in range(5):
+        tried = np.linspace(low, high, 17)
+        reached = stopped_above(path, tried) < 0.5  # noqa: PLR2004  # the median
+        if bool(reached[-1]):
+            return high
+        first = int(np.argmin(reached))
+        low, high = float(tried[first - 1]), float(tried[first])
+    return low
+
+
+def _table(path: Course) -> tuple[FloatArray, FloatArray]:
+    """Drifts from 0 up and, for each, the Z whose upper tail is one half."""
+    time, before = path.times[-1], path.arriving[-1]
+    share = np.linspace(1.0, 0.0, _DRIFTS)
+    drifts = _largest_drift(path) * (1.0 - share**2)
+    wanted = 0.5 - stopped_above(path, drifts)
+    mass, gap, root = before.tilted(drifts), np.sqrt(time - before.time), np.sqrt(time)
+    mean = before.score + drifts[:, None] * gap**2
+    low, high = np.zeros_like(drifts), drifts * root + 9.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        above = np.sum(mass * ndtr((mean - middle[:, None] * root) / gap), axis=1) > wanted
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    heights = (low + high) / 2.0
+    heights[0] = 0.0  # by symmetry
+    return drifts, heights
