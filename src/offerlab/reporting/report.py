@@ -48,7 +48,7 @@ class Arm(Struct, frozen=True):
         mean: of the metric in its unit; for a ratio, sum over sum; null when there is nothing to divide.
         se: standard error of `mean`; null below two customers.
         converted: customers whose value is not zero.
-        shown: for `acceptance_rate`, customers who were shown the offer; `mean_shown` is accepted / shown (descriptive).
+        shown: for `acceptance_rate`, customers who were shown the offer; `mean_shown` is accepted / shown, descriptive.
     """
 
     variant: str
@@ -256,7 +256,7 @@ class Day(Struct, frozen=True, kw_only=True):
 
     Attributes:
         day: ISO date. open: whether the refund window of its customers is still open.
-        srm_lower, srm_upper: per variant, the 99.9 % band of the cumulative share; empty under five expected.
+        bands: per variant planned share, lower and upper end of its 99.9 % band; empty under five expected.
     """
 
     day: str
@@ -297,7 +297,8 @@ class Funnel(Struct, frozen=True, kw_only=True):
 class MoneyStep(Struct, frozen=True, kw_only=True):
     """A bar of the waterfall, per 1,000 customers, treatment less control.
 
-    Codes in order: offered_items, rest_of_basket, refunds, cost_of_goods, discount_extra, discount_anyway, delivery, net.
+    Codes in order: offered_items, rest_of_basket, refunds, cost_of_goods, discount_extra, discount_anyway, delivery,
+    net.
     """
 
     code: str

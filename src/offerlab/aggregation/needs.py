@@ -1,0 +1,72 @@
+"""Which sums a set of metrics requires. Two needs merge, so that one query serves them all."""
+
+from collections.abc import Iterable
+from itertools import combinations_with_replacement
+
+from msgspec import Struct
+
+from offerlab.domain.metric import METRICS
+from offerlab.reporting.measures import (
+    ALWAYS,
+    COSTED,
+    COUNTED,
+    COVARIATES,
+    FLAGS,
+    MEASURES,
+    STEPS,
+    Monomial,
+    measured,
+    monomial,
+    nonzero,
+)
+
+
+class Needs(Struct, frozen=True):
+    """Products of per-customer values whose sums are wanted."""
+
+    monomials: frozenset[Monomial]
+
+    @property
+    def values(self) -> frozenset[str]:
+        """Every value that occurs in a product."""
+        return frozenset(name for product in self.monomials for name in product)
+
+    def merge(self, other: "Needs") -> "Needs":
+        """What both require; associative, commutative and idempotent."""
+        return Needs(self.monomials | other.monomials)
+
+
+def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True) -> Needs:
+    """The sums for `metrics` (keys of the contract), for what is always counted, and on request for more.
+
+    Args:
+        metrics: keys of the contract; `offered_item_rate` joins `acceptance_rate`.
+        adjust: with what is known from before the exposure, for variance reduction.
+        money: with the steps of the waterfall.
+    """
+    products: set[Monomial] = {(name,) for name in (*ALWAYS, *COUNTED)}
+    for key in measured(metrics):
+        products |= _of_metric(key, adjust=adjust)
+    if money:
+        products |= _moments(("profit", "offer_cost"))
+        for step in STEPS:
+            products |= {(step,), monomial(step, step)}
+        products |= {("offered_units",), ("attributed",)}
+    return Needs(frozenset(products))
+
+
+def _of_metric(key: str, *, adjust: bool) -> set[Monomial]:
+    measure = MEASURES[key]
+    columns = (measure.numerator,) if measure.denominator is None else (measure.numerator, measure.denominator)
+    products = _moments(columns)
+    if adjust and METRICS[key].kind in {"mean", "proportion"}:
+        products |= _moments((*columns, *COVARIATES))
+    if COSTED & set(columns):
+        products |= {("lines",), ("uncosted",)}
+    return products
+
+
+def _moments(columns: tuple[str, ...]) -> set[Monomial]:
+    """All products up to the third degree, and how many values are not zero."""
+    products = {monomial(*index) for degree in (1, 2, 3) for index in combinations_with_replacement(columns, degree)}
+    return products | {(nonzero(name),) for name in columns if name not in FLAGS}

@@ -1,0 +1,158 @@
+"""Needs -> one grouped query on the store itself, the same text on SQLite and PostgreSQL.
+
+Powers beyond int64 are doubles, each split at 2^30 into a coarse and a fine part, whose sums stay whole numbers below
+2^53: so a sum is exact, and neither the order of the rows nor the engine can change it. (Up to about 10^7 customers in
+a cell and values of 10^8; beyond, the last digits round like any sum of doubles.)
+Rejected: sums in the order of the customer number: SQLite's own summation differs between its versions.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, text
+
+from offerlab.aggregation.arms import Arms
+from offerlab.aggregation.needs import Needs
+from offerlab.aggregation.statement import SPLIT, statement, with_clause
+from offerlab.domain.clock import DAY
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.money import exponent
+from offerlab.domain.offer import Offer
+from offerlab.errors import InvalidInput
+from offerlab.reporting.cells import Cell, Cells, Notes
+from offerlab.reporting.measures import MONEY, Monomial
+
+PRE_DAYS: Final = 90
+"""How far back a customer's own past counts as a covariate."""
+
+AGAIN_DAYS: Final = 90
+"""Within how many days of the first order another one is a repeat purchase."""
+
+SEGMENTINGS: Final = ("segment", "channel", "placement", "device")
+"""What a report may be cut by: what an exposure stores."""
+
+
+class SqlEngine:
+    """Works on the operational store through one connection; opens no transaction of its own."""
+
+    name = "sql"
+
+    def __init__(self, connection: Connection, project_id: int) -> None:
+        """Read `project_id`'s rows through `connection`."""
+        self._connection = connection
+        self._project = project_id
+
+    def cells(
+        self,
+        experiment: Experiment,
+        needs: Needs,
+        *,
+        offers: Sequence[Offer],
+        currency: str,
+        as_of: int,
+        segment_by: str = "segment",
+    ) -> Cells:
+        """As `Engine.cells`.
+
+        Raises:
+            InvalidInput: a cut that an exposure does not store.
+        """
+        if segment_by not in SEGMENTINGS:
+            raise InvalidInput(f"a report is cut by one of {', '.join(SEGMENTINGS)}", field="segment_by")
+        arms = Arms(experiment, offers, currency)
+        monomials = tuple(sorted(needs.monomials))
+        binds = _binds(experiment, needs, self._project, currency, as_of) | arms.binds
+        query = statement(monomials, arms.parts, segment_by)
+        rows = self._connection.execute(text(query), binds).mappings()
+        return Cells(
+            monomials=monomials,
+            cells=tuple(_cell(row, monomials) for row in rows),
+            divisors=_divisors(needs.values, currency, arms.grain),
+            notes=self._notes(arms, segment_by, binds),
+            engine=self.name,
+        )
+
+    def query(self, experiment: Experiment, needs: Needs, *, offers: Sequence[Offer], currency: str) -> str:
+        """The text of the query, for a person to read and run."""
+        return statement(tuple(sorted(needs.monomials)), Arms(experiment, offers, currency).parts, "segment")
+
+    def _notes(self, arms: Arms, segment_by: str, binds: Mapping[str, Any]) -> Notes:
+        suppressed = self._connection.execute(
+            text(with_clause(("units",), arms.parts, segment_by) + _SUPPRESSED), binds
+        )
+        declined = self._connection.execute(text(with_clause(("people",), arms.parts, segment_by) + _DECLINED), binds)
+        declines: Counter[tuple[int, str]] = Counter()
+        for variant, body, count in declined:
+            declines[variant, _reason(body)] += int(count)
+        return Notes(
+            suppressed={(variant, reason): int(count) for variant, reason, count in suppressed},
+            declines=dict(declines),
+        )
+
+
+_SUPPRESSED: Final = """
+SELECT variant, suppressed, COUNT(*) FROM units WHERE variant >= 0 AND suppressed IS NOT NULL
+GROUP BY variant, suppressed ORDER BY variant, suppressed"""
+
+_DECLINED: Final = """
+SELECT p.variant, n.body, COUNT(*)
+FROM people p JOIN interactions n ON n.customer = p.number
+WHERE n.project_id = :project AND n.experiment_id = :experiment AND n.received_at <= :as_of
+  AND n.type = 'offer_declined' AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
+GROUP BY p.variant, n.body ORDER BY p.variant, n.body"""
+
+
+def _binds(experiment: Experiment, needs: Needs, project_id: int, currency: str, as_of: int) -> dict[str, Any]:
+    window = experiment.window_days * DAY
+    after = window
+    if "displaced" in needs.values:
+        after = max(after, 2 * window)
+    if {"repeated", "second_seconds"} & needs.values:
+        after = max(after, window + AGAIN_DAYS * DAY)
+    covariates = {"pre_orders", "pre_revenue", "had_orders"} & needs.values
+    return {
+        "project": project_id,
+        "experiment": experiment.id,
+        "currency": currency,
+        "as_of": as_of,
+        "window": window,
+        "refunds": experiment.refund_days * DAY,
+        "before": PRE_DAYS * DAY if covariates else 0,
+        "after": after,
+        "again": AGAIN_DAYS * DAY,
+        "session": min(DAY, window),
+        "split": SPLIT,
+    }
+
+
+def _cell(row: RowMapping, monomials: Sequence[Monomial]) -> Cell:
+    return Cell(
+        variant=int(row["variant"]),
+        segment=row["segment"],
+        epoch=int(row["epoch"]),
+        day=int(row["day"]),
+        n=int(row["n"]),
+        exposures=int(row["exposures"]),
+        first_at=int(row["first_at"]),
+        last_at=int(row["last_at"]),
+        sums=tuple(_sum(row, i) for i in range(len(monomials))),
+    )
+
+
+def _sum(row: RowMapping, i: int) -> int:
+    exact = f"s{i}"
+    return int(row[exact]) if exact in row else int(row[f"c{i}"]) + int(row[f"f{i}"])
+
+
+def _divisors(values: Iterable[str], currency: str, grain: int) -> dict[str, int]:
+    minor = 10 ** exponent(currency)
+    fine = {"profit", "offer_cost", "delivery"}
+    return {name: minor * (grain if name in fine else 1) for name in sorted(values) if name in MONEY}
+
+
+def _reason(body: str | None) -> str:
+    """What a decline said, `unstated` where it said nothing."""
+    data: Any = msgspec.json.decode(body) if body else {}
+    return str(data.get("reason") or "unstated") if isinstance(data, dict) else "unstated"

@@ -1,0 +1,147 @@
+"""Cells: what an engine hands over. Exact integer sums by arm, segment, epoch and day of first exposure.
+
+Being integers they add up without rounding, in any order, on any engine: the same history gives the same bytes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations, combinations_with_replacement, permutations
+from math import nan, prod
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from offerlab.reporting.measures import FLAGS, Monomial, monomial, nonzero
+from offerlab.stats.moments import Moments, empty, from_power_sums
+
+CROSSOVER: Final = -1
+"""The variant of a cell whose customers met more than one arm."""
+
+
+class Cell(Struct, frozen=True, kw_only=True):
+    """Customers of one arm, segment and epoch, first exposed on one UTC day.
+
+    Attributes:
+        variant: index of the arm, or `CROSSOVER`.
+        day: whole days since 1970-01-01.
+        n: customers. exposures: their exposure events.
+        first_at, last_at: earliest and latest first exposure, microseconds.
+        sums: aligned with `Cells.monomials`.
+    """
+
+    variant: int
+    segment: str | None
+    epoch: int
+    day: int
+    n: int
+    exposures: int
+    first_at: int
+    last_at: int
+    sums: tuple[int, ...]
+
+
+class Notes(Struct, frozen=True, kw_only=True):
+    """Counts beside the cells.
+
+    Attributes:
+        suppressed: customers by (variant, reason) whose first exposure carried no offer.
+        declines: declines by (variant, reason).
+        rejected: events refused while the experiment ran, where the caller counted them.
+    """
+
+    suppressed: dict[tuple[int, str], int] = {}
+    declines: dict[tuple[int, str], int] = {}
+    rejected: int | None = None
+
+
+class Cells(Struct, frozen=True, kw_only=True):
+    """All cells of an experiment as of one moment.
+
+    Attributes:
+        monomials: which products were summed.
+        divisors: by value, how many of its integers make one unit of the metric (100 cents); 1 where absent.
+        engine: name of what worked them out.
+    """
+
+    monomials: tuple[Monomial, ...]
+    cells: tuple[Cell, ...]
+    divisors: dict[str, int]
+    notes: Notes = Notes()
+    engine: str = "sql"
+
+    def where(self, keep: Callable[[Cell], bool]) -> "Cells":
+        """Only the cells that `keep` accepts."""
+        return Cells(
+            monomials=self.monomials,
+            cells=tuple(cell for cell in self.cells if keep(cell)),
+            divisors=self.divisors,
+            notes=self.notes,
+            engine=self.engine,
+        )
+
+    @property
+    def analysed(self) -> "Cells":
+        """Without the customers who met two arms."""
+        return self.where(lambda cell: cell.variant != CROSSOVER)
+
+    @property
+    def n(self) -> int:
+        """Customers in all cells."""
+        return sum(cell.n for cell in self.cells)
+
+    def total(self, *values: str) -> int:
+        """The sum of the product of `values` over all customers of all cells."""
+        at = self.monomials.index(monomial(*values))
+        return sum(cell.sums[at] for cell in self.cells)
+
+    def has(self, *values: str) -> bool:
+        """Whether that product was summed."""
+        return monomial(*values) in self.monomials
+
+
+def moments_of(cells: Cells, columns: Sequence[str], groups: Sequence[Callable[[Cell], bool]]) -> list[Moments]:
+    """Moments of `columns` in their units, one for each group of cells.
+
+    The exact sums are moved to the pooled mean as integers before anything is rounded.
+    """
+    picked = [cells.where(group) for group in groups]
+    n = sum(part.n for part in picked)
+    shift = [round(Fraction(sum(part.total(name) for part in picked), n)) if n else 0 for name in columns]
+    return [_moments(part, tuple(columns), shift) for part in picked]
+
+
+def _moments(part: Cells, columns: tuple[str, ...], shift: list[int]) -> Moments:
+    k, n = len(columns), part.n
+    if n == 0:
+        return empty(columns)
+    raw: dict[tuple[int, ...], int] = {(): n}
+    for degree in (1, 2, 3):
+        for index in combinations_with_replacement(range(k), degree):
+            raw[index] = part.total(*(columns[i] for i in index))
+    unit = [part.divisors.get(name, 1) for name in columns]
+    sums = [np.zeros((k,) * degree) for degree in (1, 2, 3)]
+    for degree, target in enumerate(sums, 1):
+        for index in combinations_with_replacement(range(k), degree):
+            value = _moved(raw, shift, index) / prod(unit[i] for i in index)
+            for order in set(permutations(index)):
+                target[order] = value
+    nonzero = [_count_nonzero(part, name) for name in columns]
+    at = np.array([shift[i] / unit[i] for i in range(k)])
+    return from_power_sums(columns, n, at, sums[0], sums[1], sums[2], nonzero)
+
+
+def _moved(raw: Mapping[tuple[int, ...], int], shift: Sequence[int], index: tuple[int, ...]) -> int:
+    """Sum of prod (x_i - shift_i) from the sums of plain products: the product multiplied out, exactly."""
+    total = 0
+    for size in range(len(index) + 1):
+        for places in combinations(range(len(index)), size):
+            kept = tuple(index[place] for place in range(len(index)) if place not in places)
+            total += prod(-shift[index[place]] for place in places) * raw[kept]
+    return total
+
+
+def _count_nonzero(part: Cells, name: str) -> float:
+    if name in FLAGS:
+        return part.total(name)
+    return part.total(nonzero(name)) if part.has(nonzero(name)) else nan

@@ -1,0 +1,135 @@
+"""What a metric is made of: the per-customer values that it adds up, and how they make a figure.
+
+A value is an exact integer per customer: a flag (0 or 1), a count, minor units of money, or seconds. The engine gives
+sums of their products (`Monomial`), never the values. Rejected: SQL per metric: two metrics would then disagree about
+what a purchase is.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from offerlab.domain.metric import METRICS
+
+Monomial: TypeAlias = tuple[str, ...]
+"""Names of values multiplied with each other, sorted; a flag stands once, because 1 times 1 is 1."""
+
+Grain = Literal["one", "money", "second"]
+
+
+class Measure(Struct, frozen=True):
+    """A metric as values: `numerator`, over `denominator` where it is a ratio of sums.
+
+    Attributes:
+        per: what one unit of the metric is in the numerator's integer: 1, or 3600 seconds per hour.
+    """
+
+    numerator: str
+    denominator: str | None = None
+    per: int = 1
+
+
+MEASURES: Final[dict[str, Measure]] = {
+    "acceptance_rate": Measure("accepted"),
+    "offered_item_rate": Measure("bought"),
+    "attach_rate": Measure("attached_orders", "trigger_orders"),
+    "conversion_rate": Measure("converted"),
+    "orders_per_customer": Measure("orders"),
+    "aov": Measure("revenue", "paid_orders"),
+    "revenue_per_customer": Measure("revenue"),
+    "gross_profit_per_customer": Measure("profit"),
+    "discount_cost_per_customer": Measure("discount"),
+    "delivery_cost_per_customer": Measure("delivery"),
+    "roi": Measure("profit", "offer_cost"),
+    "need_fit_rate": Measure("fit"),
+    "refund_rate": Measure("refunded"),
+    "unsubscribe_rate": Measure("unsubscribed"),
+    "complaint_rate": Measure("complained"),
+    "checkout_completion_rate": Measure("completed"),
+    "cannibalisation_per_customer": Measure("displaced"),
+    "repeat_purchase_rate": Measure("repeated"),
+    "hours_to_accept": Measure("accept_seconds", "accepted", per=3600),
+    "days_to_second_order": Measure("second_seconds", "repeated", per=86_400),
+}
+"""Every metric of the contract; the values are defined in docs/glossary.md."""
+
+FLAGS: Final = frozenset(
+    (
+        "accepted",
+        "bought",
+        "converted",
+        "fit",
+        "refunded",
+        "unsubscribed",
+        "complained",
+        "completed",
+        "repeated",
+        "shown",
+        "had_orders",
+        "window_open",
+        "refunds_open",
+    )
+)
+
+MONEY: Final = frozenset(
+    (
+        "revenue",
+        "profit",
+        "discount",
+        "delivery",
+        "offer_cost",
+        "displaced",
+        "goods",
+        "given_back",
+        "offered_full",
+        "rest_full",
+        "attributed",
+        "pre_revenue",
+    )
+)
+
+COVARIATES: Final = ("pre_revenue", "pre_orders", "had_orders")
+"""What is known of a customer before the first exposure, for variance reduction."""
+
+_IMPLIED: Final = {"pre_revenue": "had_orders", "pre_orders": "had_orders"}
+
+ALWAYS: Final[tuple[str, ...]] = ("window_open", "refunds_open", "shown")
+"""Counted for every report, whatever its metrics."""
+
+COUNTED: Final = ("other_currency", "over_refunds", "no_lines", "foreign_refunds")
+"""Oddities of the data that a report shows: orders in another currency, refunded by more than their value, …"""
+
+STEPS: Final = ("offered_full", "rest_full", "given_back", "goods", "discount", "delivery", "profit")
+"""The money values of the waterfall; profit = offered + rest - given back - goods - discount - delivery."""
+
+COSTED: Final = frozenset(("profit", "goods"))
+"""Values that can't be known when a line has no unit cost."""
+
+
+def measured(metrics: Iterable[str]) -> tuple[str, ...]:
+    """The metrics to work out when `metrics` are asked for: `offered_item_rate` joins `acceptance_rate`."""
+    wanted = dict.fromkeys(metrics)
+    keys: list[str] = []
+    for key in wanted:
+        keys.append(key)
+        if key == "acceptance_rate" and "offered_item_rate" not in wanted:
+            keys.append("offered_item_rate")
+    return tuple(keys)
+
+
+def monomial(*values: str) -> Monomial:
+    """The product of `values` in its one written form; a flag that another factor implies is left out."""
+    implied = {_IMPLIED[value] for value in values if value in _IMPLIED}
+    flags = {value for value in values if value in FLAGS} - implied
+    return tuple(sorted([*flags, *(value for value in values if value not in FLAGS)]))
+
+
+def nonzero(value: str) -> str:
+    """Name of the flag "this value is not zero"."""
+    return f"{value}?"
+
+
+def is_ratio(metric: str) -> bool:
+    """Whether the metric divides one sum by another."""
+    return METRICS[metric].kind in {"ratio", "roi", "duration"}

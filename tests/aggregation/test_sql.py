@@ -1,0 +1,70 @@
+"""SQL on the store against brute force, over histories as they come."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import StaticPool
+
+from aggregation.history import OFFERS, PROJECT, START, History, experiment, histories, write
+from aggregation.oracle import figures, product_sum
+from offerlab.aggregation.needs import Needs, needs_of
+from offerlab.aggregation.sql import SqlEngine
+from offerlab.domain.clock import DAY
+from offerlab.domain.metric import METRICS
+from offerlab.reporting.cells import Cells
+from offerlab.storage.tables import metadata
+
+EVERYTHING = needs_of(METRICS)
+NOW = START + 400 * DAY
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[Connection]:
+    """An empty SQLite store in memory; what a test writes is rolled back."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    metadata.create_all(engine)
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def cells_of(connection: Connection, history: History, *, as_of: int = NOW, needs: Needs = EVERYTHING) -> Cells:
+    """Write, read, forget."""
+    with connection.begin() as transaction:
+        write(connection, history)
+        cells = SqlEngine(connection, PROJECT).cells(experiment(), needs, offers=OFFERS, currency="USD", as_of=as_of)
+        transaction.rollback()
+    return cells
+
+
+def expected_sums(history: History, as_of: int = NOW) -> dict[tuple[object, ...], int]:
+    """The oracle's non-zero sums by group and product."""
+    found: dict[tuple[object, ...], int] = {}
+    for group, rows in figures(history, experiment(), OFFERS, as_of=as_of).items():
+        found[*group, "n"] = len(rows)
+        found[*group, "exposures"] = sum(row["exposures"] for row in rows)
+        found |= {(*group, *product): product_sum(rows, product) for product in EVERYTHING.monomials}
+    return {name: value for name, value in found.items() if value}
+
+
+def sums(cells: Cells) -> dict[tuple[object, ...], int]:
+    """Cells in the oracle's shape."""
+    found: dict[tuple[object, ...], int] = {}
+    for c in cells.cells:
+        group = (c.variant, c.segment, c.epoch, c.day)
+        found[*group, "n"] = c.n
+        found[*group, "exposures"] = c.exposures
+        found |= {(*group, *product): value for product, value in zip(cells.monomials, c.sums, strict=True)}
+    return {name: value for name, value in found.items() if value}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories(), as_of=st.integers(0, 14))
+def test_sql_equals_brute_force(connection: Connection, history: History, as_of: int) -> None:
+    """Every sum of every metric, at a moment in the middle of the history, is what loops over the rows give."""
+    moment = START + as_of * DAY
+    assert expected_sums(history, moment) == sums(cells_of(connection, history, as_of=moment))
