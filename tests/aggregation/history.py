@@ -36,7 +36,7 @@ OFFERS = (
 SKUS = ("fridge", "smart-fridge", "filter", "purifier", "cup", "spoon")
 
 
-def experiment(**changes: Any) -> Experiment:
+def experiment(**changes: object) -> Experiment:
     """Six arms, one for each kind of offer and a bare control; three days, two days for refunds."""
     settings: dict[str, Any] = {
         "id": EXPERIMENT,
@@ -68,7 +68,7 @@ class History:
     interactions: list[Row] = field(default_factory=list)
     merges: list[Row] = field(default_factory=list)
 
-    def expose(self, customer: int, variant: int, at: int, **more: Any) -> None:
+    def expose(self, customer: int, variant: int, at: int, **more: object) -> None:
         """One exposure."""
         row = {
             "experiment_id": EXPERIMENT,
@@ -87,7 +87,7 @@ class History:
         }
         self.exposures.append({**row, **_head(f"x{len(self.exposures)}", at, more), **more})
 
-    def order(self, customer: int, order_id: str, at: int, lines: Sequence[Row] = (), **more: Any) -> None:
+    def order(self, customer: int, order_id: str, at: int, lines: Sequence[Row] = (), **more: object) -> None:
         """One order; a line needs `sku` and `net_minor`."""
         head = _head(f"o{len(self.orders)}", at, more)
         for i, line in enumerate(lines):
@@ -115,7 +115,7 @@ class History:
         self.orders.append({**row, **head, **more})
 
     def refund(
-        self, order_id: str, at: int, *, amount: int | None = None, lines: Sequence[Row] = (), **more: Any
+        self, order_id: str, at: int, *, amount: int | None = None, lines: Sequence[Row] = (), **more: object
     ) -> None:
         """One refund; `refund_id=None` makes it a cancellation."""
         head = _head(f"r{len(self.refunds)}", at, more)
@@ -132,7 +132,7 @@ class History:
         }
         self.refunds.append({**row, **head, **more})
 
-    def act(self, customer: int, kind: str, at: int, **more: Any) -> None:
+    def act(self, customer: int, kind: str, at: int, **more: object) -> None:
         """One interaction."""
         row = {
             "type": kind,
@@ -166,7 +166,7 @@ def write(connection: Connection, history: History) -> None:
             connection.execute(insert(table), rows)
 
 
-_CUSTOMER = st.integers(1, 6)
+_CUSTOMER = st.integers(1, 4)
 _HALF_DAYS = st.integers(-4, 18)  # a coarse clock: equal instants are frequent
 _LATE = st.integers(0, 3)
 _AMOUNT = st.integers(0, 3_000)
@@ -189,6 +189,9 @@ _REFUND_LINE = st.fixed_dictionaries(
 )
 
 
+_STEPS = ("expose", "expose", "order", "order", "order", "refund", "refund", "cancel", "act", "merge")
+
+
 def at(half_days: int) -> int:
     """An instant of the coarse clock."""
     return START + half_days * DAY // 2
@@ -198,15 +201,17 @@ def at(half_days: int) -> int:
 def histories(draw: st.DrawFn) -> History:
     """Up to 40 steps: exposures, orders and their revisions, refunds, cancellations, clicks, merges, late arrivals."""
     history = History()
-    steps = draw(st.lists(st.sampled_from(("expose", "order", "refund", "cancel", "act", "merge")), max_size=40))
+    arms = draw(st.tuples(*[st.sampled_from((0, 1, 1, 2, 2, 3, 4, 5))] * 4))
+    steps = draw(st.lists(st.sampled_from(_STEPS), min_size=1, max_size=40))
     for step in steps:
         when = at(draw(_HALF_DAYS))
         received = when + draw(_LATE) * DAY
         match step:
             case "expose":
+                customer = draw(_CUSTOMER)
                 history.expose(
-                    draw(_CUSTOMER),
-                    draw(st.sampled_from((0, 0, 1, 1, 2, 3, 4, 5))),
+                    customer,
+                    draw(st.sampled_from((*[arms[customer - 1]] * 4, 0))),
                     when,
                     received_at=received,
                     epoch=draw(st.integers(1, 2)),
@@ -219,7 +224,7 @@ def histories(draw: st.DrawFn) -> History:
                     draw(_CUSTOMER),
                     draw(st.sampled_from(("A", "B", "C", "D", "E"))),
                     when,
-                    draw(st.lists(_LINE, max_size=2)),
+                    draw(st.lists(_LINE, min_size=draw(st.sampled_from((0, 1, 1))), max_size=2)),
                     received_at=received,
                     revision=draw(st.integers(0, 1)),
                     currency=draw(st.sampled_from(("USD", "USD", "USD", "EUR"))),

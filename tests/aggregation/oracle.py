@@ -1,6 +1,7 @@
 """The same figures by brute force: loops over rows, written from the glossary and not from the SQL."""
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 from aggregation.history import EXPERIMENT, History, Row
 from offerlab.domain.clock import DAY
@@ -17,7 +18,8 @@ def survivors(history: History, as_of: int) -> dict[int, int]:
     into = {row["customer"]: row["into_customer"] for row in history.merges if row["merged_at"] <= as_of}
     roots: dict[int, int] = {}
     for number in into:
-        trail, here = [], number
+        trail: list[int] = []
+        here = number
         while here in into and here not in trail:
             trail.append(here)
             here = into[here]
@@ -25,26 +27,39 @@ def survivors(history: History, as_of: int) -> dict[int, int]:
     return roots
 
 
-def figures(
-    history: History, experiment: Experiment, offers: tuple[Offer, ...], *, as_of: int, currency: str = "USD"
-) -> dict[Group, list[Row]]:
+@dataclass
+class World:
+    """A history and the question asked of it."""
+
+    history: History
+    experiment: Experiment
+    offers: tuple[Offer, ...]
+    as_of: int
+    currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        self.window = self.experiment.window_days * DAY
+        self.refunds = self.experiment.refund_days * DAY
+        self.offered = {sku for offer in self.offers for sku in offer.products}
+
+
+def figures(world: World) -> dict[Group, list[Row]]:
     """Per-customer values by (variant or -1, segment, epoch, day)."""
-    roots = survivors(history, as_of)
+    roots = survivors(world.history, world.as_of)
     by_customer: dict[int, list[Row]] = defaultdict(list)
-    for row in history.exposures:
-        if row["received_at"] <= as_of and row["experiment_id"] == EXPERIMENT:
-            by_customer[roots.get(row["customer"], row["customer"])].append(row)
-    known = {offer.key: offer for offer in offers}
+    for row in world.history.exposures:
+        if row["received_at"] <= world.as_of:
+            number: int = row["customer"]
+            by_customer[roots.get(number, number)].append(row)
     groups: dict[Group, list[Row]] = defaultdict(list)
     for customer, seen in by_customer.items():
-        first = min(seen, key=_when)
         arms = {row["variant"] for row in seen}
-        variant = first["variant"] if len(arms) == 1 else -1
+        variant = arms.pop() if len(arms) == 1 else -1
         numbers = {customer} | {number for number, root in roots.items() if root == customer}
-        offer = known.get(experiment.variants[variant].offer or "") if variant >= 0 else None
-        values = _values(history, experiment, offers, offer, numbers, first, seen, as_of, currency, lost=variant < 0)
-        group = (variant, first["segment"], first["epoch"], first["occurred_at"] // DAY)
-        groups[group].append({**values, "exposures": len(seen), "t0": first["occurred_at"]})
+        person = _Customer(world, numbers, seen, variant)
+        values = person.windows() if variant < 0 else person.values()
+        group = (variant, person.first["segment"], person.first["epoch"], person.t0 // DAY)
+        groups[group].append({**values, "exposures": len(seen)})
     return dict(groups)
 
 
@@ -52,11 +67,11 @@ def _when(row: Row) -> tuple[int, str]:
     return row["occurred_at"], row["event_id"]
 
 
-def current_orders(history: History, as_of: int) -> list[Row]:
+def current_orders(world: World) -> list[Row]:
     """One row per order id: the highest revision, then the earliest."""
     best: dict[str, Row] = {}
-    for row in history.orders:
-        if row["received_at"] > as_of:
+    for row in world.history.orders:
+        if row["received_at"] > world.as_of:
             continue
         other = best.get(row["order_id"])
         if other is None or (-row["revision"], *_when(row)) < (-other["revision"], *_when(other)):
@@ -64,9 +79,9 @@ def current_orders(history: History, as_of: int) -> list[Row]:
     return list(best.values())
 
 
-def current_refunds(history: History, as_of: int, order_id: str) -> list[Row]:
+def current_refunds(world: World, order_id: str) -> list[Row]:
     """The refunds of an order, each refund id once."""
-    found = [r for r in history.refunds if r["received_at"] <= as_of and r["order_id"] == order_id]
+    found = [r for r in world.history.refunds if r["received_at"] <= world.as_of and r["order_id"] == order_id]
     plain = [r for r in found if r["refund_id"] is None]
     firsts: dict[str, Row] = {}
     for row in sorted((r for r in found if r["refund_id"] is not None), key=_when):
@@ -74,18 +89,23 @@ def current_refunds(history: History, as_of: int, order_id: str) -> list[Row]:
     return plain + list(firsts.values())
 
 
+def lines_of(history: History, order: Row) -> list[Row]:
+    """The lines of an order event."""
+    return [line for line in history.order_lines if line["event_id"] == order["event_id"]]
+
+
 def _round_half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def _settle(history: History, order: Row, limit: int, as_of: int) -> Row:
+def _settle(world: World, order: Row, limit: int) -> Row:
     """What came back of an order: money, quantities by line position, flags."""
-    lines = [line for line in history.order_lines if line["event_id"] == order["event_id"]]
+    lines = lines_of(world.history, order)
     by_id = {line["line_id"]: line for line in lines}
     money, cancelled, foreign, any_money = 0, False, 0, False
     quantity: Counter[int] = Counter()
     amount: Counter[int] = Counter()
-    for refund in current_refunds(history, as_of, order["order_id"]):
+    for refund in current_refunds(world, order["order_id"]):
         if refund["occurred_at"] >= limit:
             continue
         if refund["refund_id"] is None:
@@ -95,7 +115,7 @@ def _settle(history: History, order: Row, limit: int, as_of: int) -> Row:
             foreign += 1
             continue
         parts = 0
-        for part in (p for p in history.refund_lines if p["event_id"] == refund["event_id"]):
+        for part in (p for p in world.history.refund_lines if p["event_id"] == refund["event_id"]):
             line = by_id.get(part["line_id"])
             if line is None:
                 parts += part["amount_minor"] or 0
@@ -113,7 +133,6 @@ def _settle(history: History, order: Row, limit: int, as_of: int) -> Row:
     net = order["net_minor"]
     back = net if cancelled else min(money, net)
     return {
-        "lines": lines,
         "back": back,
         "cancelled": cancelled,
         "refunded": cancelled or any_money,
@@ -132,15 +151,117 @@ def _kept(order: Row, settled: Row, line: Row) -> bool:
     return not (settled["cancelled"] or whole or returned or repaid)
 
 
-def _accepts(offer: Offer | None, lines: list[Row]) -> bool:
-    """Whether an order of these lines takes the offer."""
-    if offer is None:
-        return False
+class _Customer:
+    """Everything one person did, added up."""
+
+    def __init__(self, world: "World", numbers: set[int], seen: list[Row], variant: int) -> None:
+        self.world, self.numbers, self.seen = world, numbers, seen
+        self.first = min(seen, key=_when)
+        self.t0 = self.first["occurred_at"]
+        key = world.experiment.variants[variant].offer if variant >= 0 else None
+        self.offer = next((offer for offer in world.offers if offer.key == key), None)
+        self.y: Counter[str] = Counter()
+        self.accepted_at: list[int] = []
+        self.inside: list[int] = []
+
+    def windows(self) -> Counter[str]:
+        """Whether anything can still come."""
+        end = self.t0 + self.world.window
+        self.y["window_open"] = int(end > self.world.as_of)
+        self.y["refunds_open"] = int(end + self.world.refunds > self.world.as_of)
+        return self.y
+
+    def values(self) -> Counter[str]:
+        """All values of an analysed customer."""
+        y = self.windows()
+        mine = [order for order in current_orders(self.world) if order["customer"] in self.numbers]
+        for order in mine:
+            self._add_order(order)
+        y["converted"] = int(y["orders"] > 0)
+        y["had_orders"] = int(y["pre_orders"] > 0)
+        if self.inside:
+            first = min(self.inside)
+            later = [o["occurred_at"] for o in mine if first < o["occurred_at"] <= first + AGAIN]
+            y["repeated"] = int(bool(later))
+            y["second_seconds"] = (min(later) - first) // 1_000_000 if later else 0
+        for row in self.world.history.interactions:
+            self._add_act(row)
+        if self.accepted_at:
+            y["accept_seconds"] = (min(self.accepted_at) - self.t0) // 1_000_000
+        early = [row for row in self.seen if row["occurred_at"] < self.t0 + self.world.window]
+        if self.offer is not None and any(row["suppressed"] is None for row in early):
+            y["shown"] = 1
+            y["delivery"] = self.offer.delivery_cost_micro // 100  # in hundredths of a cent
+        y["profit"] = (y["revenue"] - y["goods"]) * 100 - y["delivery"]
+        y["offer_cost"] = y["discount"] * 100 + y["delivery"]
+        return y
+
+    def _add_order(self, order: Row) -> None:
+        y, window, at = self.y, self.world.window, order["occurred_at"]
+        own = order["currency"] == self.world.currency
+        lines = lines_of(self.world.history, order)
+        if self.t0 - PRE <= at < self.t0 and own:
+            y["pre_orders"] += 1
+            y["pre_revenue"] += order["net_minor"]
+        if own and self.t0 + window <= at < self.t0 + 2 * window:
+            y["displaced"] -= sum(line["net_minor"] for line in lines if line["sku"] in self.world.offered)
+        if self.t0 <= at < self.t0 + window:
+            self.inside.append(at)
+            settled = _settle(self.world, order, self.t0 + window + self.world.refunds)
+            self._add_inside(order, lines, settled, own=own)
+            self._add_acceptance(order, lines, settled, own=own)
+
+    def _add_inside(self, order: Row, lines: list[Row], settled: Row, *, own: bool) -> None:
+        y = self.y
+        y["orders"] += 1
+        y["paid_orders"] += own
+        y["other_currency"] += not own
+        y["over_refunds"] += settled["over"]
+        y["foreign_refunds"] += settled["foreign"]
+        y["no_lines"] += not lines
+        y["refunded"] |= settled["refunded"]
+        before = self.first["placement"] in {None, "product_page", "cart", "checkout"}
+        y["completed"] |= before and order["occurred_at"] < self.t0 + min(DAY, self.world.window)
+        y["revenue"] += own * (order["net_minor"] - settled["back"])
+        y["given_back"] += own * settled["back"]
+        for line in lines:
+            _add_line(y, line, settled, own=own, offered=line["sku"] in self.world.offered)
+        skus = {line["sku"] for line in lines}
+        pairs = [(skus & set(each.trigger_products), skus & set(each.products)) for each in self.world.offers]
+        y["trigger_orders"] += any(trigger for trigger, _ in pairs)
+        y["attached_orders"] += any(trigger and product for trigger, product in pairs)
+
+    def _add_acceptance(self, order: Row, lines: list[Row], settled: Row, *, own: bool) -> None:
+        offer = self.offer
+        if offer is None or not _accepts(offer, lines):
+            return
+        if offer.kind == "upsell" and {line["sku"] for line in lines} & set(offer.trigger_products):
+            return
+        self.y["accepted"] = 1
+        self.accepted_at.append(order["occurred_at"])
+        self.y["fit"] |= _accepts(offer, [line for line in lines if _kept(order, settled, line)])
+        bump = offer.kind == "order_bump"
+        took = [line for line in lines if (line["offer"] == offer.key if bump else line["sku"] in offer.products)]
+        self.y["attributed"] += own * sum(line["net_minor"] for line in took)
+
+    def _add_act(self, row: Row) -> None:
+        known = row["customer"] in self.numbers and row["received_at"] <= self.world.as_of
+        if not known or not self.t0 <= row["occurred_at"] < self.t0 + self.world.window:
+            return
+        self.y["unsubscribed"] |= row["type"] == "unsubscribe"
+        self.y["complained"] |= row["type"] == "complaint"
+        if row["type"] == "offer_accepted" and self.offer is not None and self.offer.kind == "engagement":
+            named = row["experiment_id"] is None and row["offer"] == self.offer.key
+            if row["experiment_id"] == EXPERIMENT or named:
+                self.y["accepted"] = self.y["fit"] = 1
+                self.accepted_at.append(row["occurred_at"])
+
+
+def _accepts(offer: Offer, lines: list[Row]) -> bool:
+    """Whether lines of one order take the offer (an upsell also needs the base to be absent)."""
     skus = {line["sku"] for line in lines}
     match offer.kind:
-        case "cross_sell":
-            return bool(skus & set(offer.products))
-        case "upsell":
+        case "cross_sell" | "upsell":
             return bool(skus & set(offer.products))
         case "bundle":
             return set(offer.products) <= skus
@@ -150,112 +271,15 @@ def _accepts(offer: Offer | None, lines: list[Row]) -> bool:
             return False
 
 
-def _values(  # noqa: PLR0913, PLR0915 - one loop over everything a customer did, on purpose
-    history: History,
-    experiment: Experiment,
-    offers: tuple[Offer, ...],
-    offer: Offer | None,
-    numbers: set[int],
-    first: Row,
-    seen: list[Row],
-    as_of: int,
-    currency: str,
-    *,
-    lost: bool,
-) -> Row:
-    t0, window = first["occurred_at"], experiment.window_days * DAY
-    y: Counter[str] = Counter()
-    y["window_open"] = int(t0 + window > as_of)
-    y["refunds_open"] = int(t0 + window + experiment.refund_days * DAY > as_of)
-    if lost:
-        return y
-    offered = {sku for each in offers for sku in each.products}
-    mine = [o for o in current_orders(history, as_of) if o["customer"] in numbers]
-    accepted_at: list[int] = []
-    inside: list[int] = []
-    for order in mine:
-        at, own = order["occurred_at"], order["currency"] == currency
-        if t0 - PRE <= at < t0 and own:
-            y["pre_orders"] += 1
-            y["pre_revenue"] += order["net_minor"]
-        lines = [line for line in history.order_lines if line["event_id"] == order["event_id"]]
-        if own and t0 + window <= at < t0 + 2 * window:
-            y["displaced"] -= sum(line["net_minor"] for line in lines if line["sku"] in offered)
-        if not t0 <= at < t0 + window:
-            continue
-        inside.append(at)
-        settled = _settle(history, order, t0 + window + experiment.refund_days * DAY, as_of)
-        y["orders"] += 1
-        y["paid_orders"] += own
-        y["other_currency"] += not own
-        y["over_refunds"] += settled["over"]
-        y["foreign_refunds"] += settled["foreign"]
-        y["no_lines"] += not lines
-        y["refunded"] |= settled["refunded"]
-        if first["placement"] in {None, "product_page", "cart", "checkout"} and at < t0 + min(DAY, window):
-            y["completed"] = 1
-        if own:
-            y["revenue"] += order["net_minor"] - settled["back"]
-            y["given_back"] += settled["back"]
-        for line in lines:
-            _add_line(y, line, settled, own=own, offered=line["sku"] in offered)
-        kept = [line for line in lines if _kept(order, settled, line)]
-        base = (
-            bool(offer) and offer.kind == "upsell" and bool({li["sku"] for li in lines} & set(offer.trigger_products))
-        )
-        if _accepts(offer, lines) and not base:
-            assert offer is not None
-            y["accepted"] = 1
-            accepted_at.append(at)
-            bump = offer.kind == "order_bump"
-            took = [li for li in lines if (li["offer"] == offer.key if bump else li["sku"] in offer.products)]
-            y["attributed"] += sum(line["net_minor"] for line in took) if own else 0
-            y["fit"] |= _accepts(offer, kept)
-        pairs = [
-            ({li["sku"] for li in lines} & set(o.trigger_products), {li["sku"] for li in lines} & set(o.products))
-            for o in offers
-        ]
-        y["trigger_orders"] += any(trigger for trigger, _ in pairs)
-        y["attached_orders"] += any(trigger and product for trigger, product in pairs)
-    y["converted"] = int(y["orders"] > 0)
-    y["had_orders"] = int(y["pre_orders"] > 0)
-    if inside:
-        later = [o["occurred_at"] for o in mine if min(inside) < o["occurred_at"] <= min(inside) + AGAIN]
-        if later:
-            y["repeated"] = 1
-            y["second_seconds"] = (min(later) - min(inside)) // 1_000_000
-    for row in history.interactions:
-        when = row["occurred_at"]
-        if row["customer"] not in numbers or row["received_at"] > as_of or not t0 <= when < t0 + window:
-            continue
-        y["unsubscribed"] |= row["type"] == "unsubscribe"
-        y["complained"] |= row["type"] == "complaint"
-        about = row["experiment_id"] == EXPERIMENT or (
-            row["experiment_id"] is None and offer is not None and row["offer"] == offer.key
-        )
-        if row["type"] == "offer_accepted" and about and offer is not None and offer.kind == "engagement":
-            y["accepted"] = y["fit"] = 1
-            accepted_at.append(when)
-    if accepted_at:
-        y["accept_seconds"] = (min(accepted_at) - t0) // 1_000_000
-    if offer is not None and any(row["suppressed"] is None and row["occurred_at"] < t0 + window for row in seen):
-        y["shown"] = 1
-        y["delivery"] = offer.delivery_cost_micro // 100  # 7,500 millionths of a dollar are 75 hundredths of a cent
-    y["profit"] = (y["revenue"] - y["goods"]) * 100 - y["delivery"]
-    y["offer_cost"] = y["discount"] * 100 + y["delivery"]
-    return y
-
-
 def _add_line(y: Counter[str], line: Row, settled: Row, *, own: bool, offered: bool) -> None:
     """What one line inside the window adds."""
     y["bought"] |= offered
     if not own:
         return
-    full = line["net_minor"] + line["discount_minor"]
     y["lines"] += 1
     y["uncosted"] += line["cost_minor"] is None
     y["discount"] += line["discount_minor"]
-    y["offered_full" if offered else "rest_full"] += full
+    y["offered_full" if offered else "rest_full"] += line["net_minor"] + line["discount_minor"]
     y["offered_units"] += line["quantity"] if offered else 0
     y["displaced"] -= 0 if offered else line["net_minor"]
     if line["cost_minor"] is not None and not settled["cancelled"]:

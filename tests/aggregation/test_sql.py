@@ -1,6 +1,5 @@
 """SQL on the store against brute force, over histories as they come."""
 
-import random
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
 from aggregation.history import OFFERS, PROJECT, START, History, experiment, histories, write
-from aggregation.oracle import figures, product_sum
+from aggregation.oracle import World, figures, product_sum
 from offerlab.aggregation.needs import Needs, needs_of
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import DAY
@@ -44,7 +43,7 @@ def cells_of(connection: Connection, history: History, *, as_of: int = NOW, need
 def expected_sums(history: History, as_of: int = NOW) -> dict[tuple[object, ...], int]:
     """The oracle's non-zero sums by group and product."""
     found: dict[tuple[object, ...], int] = {}
-    for group, rows in figures(history, experiment(), OFFERS, as_of=as_of).items():
+    for group, rows in figures(World(history, experiment(), OFFERS, as_of)).items():
         found[*group, "n"] = len(rows)
         found[*group, "exposures"] = sum(row["exposures"] for row in rows)
         found |= {(*group, *product): product_sum(rows, product) for product in EVERYTHING.monomials}

@@ -219,7 +219,7 @@ _ITEM_SUMS = Part(
     MAX(CASE WHEN a.sku IS NOT NULL THEN i.inside ELSE 0 END),
     SUM(CASE WHEN a.sku IS NULL THEN -(i.inside * i.own * i.net)
       WHEN i.at >= i.t0 + :window AND i.at < i.t0 + 2 * :window THEN -(i.own * i.net) ELSE 0 END)
-  FROM items i LEFT JOIN (SELECT DISTINCT sku FROM offered) a ON a.sku = i.sku
+  FROM items i LEFT JOIN (SELECT DISTINCT sku FROM offered WHERE role = 1) a ON a.sku = i.sku
   GROUP BY i.customer""".replace("{cost}", _portion("i.cost", "i.taken", "i.quantity")),
     ("items", "offered"),
 )
