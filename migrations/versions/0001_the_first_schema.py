@@ -371,6 +371,7 @@ def upgrade() -> None:
         sa.Column("started_at", NUMBER, nullable=False),
         sa.Column("traffic", sa.Double(), nullable=False),
         sa.Column("arms", sa.Text(), nullable=False),
+        sa.Column("claims", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_epochs_experiment_id")),
         sa.PrimaryKeyConstraint("experiment_id", "number", name=op.f("pk_epochs")),
     )

@@ -210,7 +210,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
     metrics: MetricsBody
     name: Name = ""
     hypothesis: Prose = ""
-    layer: Key | None = None
+    layer: Key | Annotated[tuple[Key, ...], Meta(min_length=1, max_length=10)] | None = None
     holdout: Annotated[str, Meta(pattern=r"\A(\*|[A-Za-z0-9._-]{1,100})\Z")] | None = None
     traffic: Share = 1.0
     segments: Annotated[tuple[Key, ...], Meta(max_length=100)] = ()

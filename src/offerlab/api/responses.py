@@ -79,7 +79,7 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     name: str
     status: str
     hypothesis: str
-    layer: str | None
+    layer: str | tuple[str, ...] | None
     holdout: str | None
     traffic: float
     segments: tuple[str, ...]

@@ -2,19 +2,11 @@
 
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select
 
+from offerlab.domain.layer import Layer
 from offerlab.domain.segment import Segment, parse_rule, to_raw
 from offerlab.storage.tables import layers, segments
-
-
-class Layer(Struct, frozen=True, kw_only=True):
-    """Experiments of one layer exclude each other: each owns some of its slots."""
-
-    key: str
-    name: str
-    salt: str
 
 
 def find(connection: Connection, project_id: int, key: str) -> Segment | None:

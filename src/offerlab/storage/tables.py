@@ -223,6 +223,7 @@ epochs = Table(
     Column("started_at", Number, nullable=False),
     Column("traffic", Double, nullable=False),
     Column("arms", Document, nullable=False),  # segment -> [[start, end, variant], …]
+    Column("claims", Document, nullable=False),  # slots owned in layers
 )
 
 changes = Table(

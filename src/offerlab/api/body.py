@@ -1,0 +1,126 @@
+"""Reading a JSON body: bounded, strictly UTF-8, without duplicate keys, every refusal naming its field."""
+
+import json
+import re
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar import Request
+
+from offerlab.api.problems import Malformed
+from offerlab.errors import InvalidInput, TooLarge
+
+T = TypeVar("T")
+
+DEFINITION_LIMIT: Final = 1_048_576
+DECISION_LIMIT: Final = 64_000
+BATCH_LIMIT: Final = 10_485_760
+_AT: Final = re.compile(r" - at `\$?\.?(.*?)`$", re.DOTALL)
+_NAMED: Final = re.compile(r"field `(.+?)`")
+_INT64: Final = 2**63
+
+
+async def read(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[T]", *, limit: int) -> T:
+    """The request's body as the decoder's type.
+
+    Raises:
+        TooLarge: above `limit` bytes.
+        Malformed: no JSON, or no UTF-8.
+        InvalidInput: JSON of another shape; names the field.
+    """
+    return decode(await bounded(request, limit), decoder)
+
+
+async def bounded(request: Request[Any, Any, Any], limit: int) -> bytes:
+    """The raw body, at most `limit` bytes of it ever in memory.
+
+    Raises:
+        TooLarge: the body is longer, whatever its length header says.
+    """
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"the body may have at most {limit} bytes")
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise TooLarge(f"the body may have at most {limit} bytes")
+    return bytes(chunks)
+
+
+def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """A body as the decoder's type, checked for what decoders let pass.
+
+    Raises:
+        Malformed, InvalidInput: as `read`.
+    """
+    try:
+        value = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"the body is no JSON: {error}") from error
+    except RecursionError as error:
+        raise Malformed("the body is nested too deeply") from error
+    check_strict(body)
+    return value
+
+
+def invalid(error: msgspec.ValidationError) -> InvalidInput:
+    """A decoder's refusal with the field's path."""
+    message = str(error)
+    at = _AT.search(message)
+    path = at.group(1) if at else ""
+    text = _AT.sub("", message)
+    named = _NAMED.search(text)
+    if named:
+        path = f"{path}.{named.group(1)}" if path else named.group(1)
+    return InvalidInput(text, field=path or None)
+
+
+def check_strict(body: bytes) -> None:
+    """Refuse what databases and readers disagree about: duplicate keys, NUL, numbers beyond 64 bits.
+
+    Raises:
+        Malformed, InvalidInput: names the key.
+    """
+    try:
+        json.loads(body, object_pairs_hook=_unique, parse_int=_integer, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise Malformed("the body is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise Malformed("the body is not UTF-8") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, value in pairs:
+        if name in seen:
+            raise InvalidInput(f"the key {name[:100]!r} stands here twice", field=name[:100])
+        seen.add(name)
+        _clean(name, name)
+        for item in value if isinstance(value, list) else (value,):
+            _clean(item, name)
+
+
+def _clean(value: object, name: str) -> None:
+    if isinstance(value, str) and ("\0" in value or (not value.isascii() and _has_surrogate(value))):
+        raise InvalidInput("a text has no NUL and no lone surrogate", field=name[:100])
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not -_INT64 <= int(digits) < _INT64:  # noqa: PLR2004 - digits and sign of an int64
+        raise InvalidInput("an integer must fit into 64 bits")
+    return int(digits)
+
+
+def _no_constant(word: str) -> float:
+    raise Malformed(f"{word} is no JSON")

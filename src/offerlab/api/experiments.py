@@ -1,0 +1,206 @@
+"""Experiments: draft, edit, start, re-weigh, pause, resume, stop, archive."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, get, patch, post, put
+
+from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
+from offerlab.api.changes import change
+from offerlab.api.definitions import patched, same_key, snapshot_of
+from offerlab.api.lists import QUERY, Page, page_of
+from offerlab.api.requests import NewExperiment, Reweigh, StopExperiment
+from offerlab.api.responses import ExperimentView, experiment_view
+from offerlab.api.routing import Parameter, operation, reply
+from offerlab.domain.experiment import EVERYONE, Experiment
+from offerlab.domain.metric import METRICS
+from offerlab.errors import InvalidInput, NotFound
+from offerlab.workflows import authoring
+from offerlab.workflows.desk import Desk
+
+AnyRequest = Request[Any, Any, Any]
+
+_NEW: Final = msgspec.json.Decoder(NewExperiment)
+_REWEIGH: Final = msgspec.json.Decoder(Reweigh)
+_STOP: Final = msgspec.json.Decoder(StopExperiment)
+_SETTINGS: Final = tuple(field.name for field in msgspec.structs.fields(NewExperiment))
+_STATUS: Final = Parameter("status", str | None, "only experiments in this status")
+
+
+@post(
+    "/v1/experiments",
+    opt=operation(
+        "define", "Draft an experiment", body=NewExperiment, answers={201: ExperimentView, 200: ExperimentView}
+    ),
+)
+async def post_experiment(request: AnyRequest) -> Response[bytes]:
+    """201 when it is new, 200 when it stood there with the same settings, 409 when another one has its key."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    experiment = decode(body, _NEW).to_domain()
+
+    def work(desk: Desk) -> tuple[int, object]:
+        stored, created = authoring.draft(desk, experiment)
+        return (201 if created else 200), experiment_view(stored)
+
+    return await change(request, work, body=body)
+
+
+@get("/v1/experiments", opt=operation("read", "List experiments", answers={200: Page}, query=(*QUERY, _STATUS)))
+async def list_experiments(request: AnyRequest) -> Response[bytes]:
+    """Experiments in order of their keys."""
+    wanted = request.query_params.get("status")
+    items = {
+        key: experiment
+        for key, experiment in snapshot_of(request).experiments.items()
+        if wanted is None or experiment.status == wanted
+    }
+    return reply(page_of(request, items, experiment_view))
+
+
+@get("/v1/experiments/{key:str}", opt=operation("read", "Read an experiment", answers={200: ExperimentView}))
+async def get_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """One experiment."""
+    return reply(experiment_view(_found(request, key)))
+
+
+@put(
+    "/v1/experiments/{key:str}",
+    opt=operation("define", "Replace the settings of a draft", body=NewExperiment, answers={200: ExperimentView}),
+)
+async def put_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """Replace the settings of a draft; a started experiment is frozen."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    return await _edit(request, key, body)
+
+
+@patch(
+    "/v1/experiments/{key:str}",
+    opt=operation(
+        "define",
+        "Change some settings of a draft, or the weights of a running experiment (which opens an epoch)",
+        body=Reweigh,
+        answers={200: ExperimentView},
+    ),
+)
+async def patch_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """On a draft any setting; on a started experiment weights, allocation, traffic, name and hypothesis."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    known = _found(request, key)
+    if known.status == "draft":
+        return await _edit(request, key, _draft_patched(body, known))
+    sent = decode(body, _REWEIGH)
+
+    def work(desk: Desk) -> tuple[int, object]:
+        fresh = authoring.reweigh(
+            desk,
+            key,
+            weights=sent.weights,
+            allocation=sent.allocation,
+            traffic=sent.traffic,
+            name=sent.name,
+            hypothesis=sent.hypothesis,
+        )
+        return 200, experiment_view(fresh)
+
+    return await change(request, work, body=body)
+
+
+def _draft_patched(body: bytes, known: Experiment) -> bytes:
+    """The draft's settings with the patch over them; `weights` set the variants' own."""
+    view: dict[str, Any] = msgspec.to_builtins(experiment_view(known))
+    settings = {name: view[name] for name in _SETTINGS}
+    merged: dict[str, Any] = msgspec.json.decode(patched(body, settings))
+    weights = merged.pop("weights", None)
+    if isinstance(weights, dict):
+        for arm in merged["variants"]:
+            arm["weight"] = weights.pop(arm["key"], 0.0)
+        if weights:
+            raise InvalidInput(f"the experiment has no variant {min(weights)!r}", field=f"weights.{min(weights)}")
+    return msgspec.json.encode(merged)
+
+
+async def _edit(request: AnyRequest, key: str, body: bytes) -> Response[bytes]:
+    sent = decode(body, _NEW)
+    same_key(sent.key, key, "key")
+    experiment = sent.to_domain()
+    return await change(request, lambda desk: (200, experiment_view(authoring.edit(desk, experiment))), body=body)
+
+
+def _step(name: str, summary: str) -> dict[str, Any]:
+    return {
+        "path": f"/v1/experiments/{{key:str}}/{name}",
+        "opt": operation("define", summary, answers={200: ExperimentView}),
+    }
+
+
+@post(**_step("start", "Start a draft: its settings freeze"))
+async def start_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """Start; when this answers, decisions already split."""
+    return await change(request, lambda desk: (200, experiment_view(authoring.start(desk, key))))
+
+
+@post(**_step("pause", "Pause: everybody sees control, nobody is exposed"))
+async def pause_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """Pause."""
+    return await change(request, lambda desk: (200, experiment_view(authoring.pause(desk, key))))
+
+
+@post(**_step("resume", "Resume after a pause"))
+async def resume_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """Resume."""
+    return await change(request, lambda desk: (200, experiment_view(authoring.resume(desk, key))))
+
+
+@post(**_step("archive", "Put a draft or stopped experiment away"))
+async def archive_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """Archive."""
+    return await change(request, lambda desk: (200, experiment_view(authoring.archive(desk, key))))
+
+
+@post(
+    "/v1/experiments/{key:str}/stop",
+    opt=operation(
+        "define",
+        "Stop: say what customers see from now on, and what was learnt",
+        body=StopExperiment,
+        answers={200: ExperimentView},
+    ),
+)
+async def stop_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+    """Stop; an empty body serves nothing and concludes nothing."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    sent = decode(body or b"{}", _STOP)
+    serve: dict[str, str] = {EVERYONE: sent.serve} if isinstance(sent.serve, str) else dict(sent.serve or {})
+
+    def work(desk: Desk) -> tuple[int, object]:
+        return 200, experiment_view(authoring.stop(desk, key, serve=serve, conclusion=sent.conclusion, note=sent.note))
+
+    return await change(request, work, body=body)
+
+
+@get("/v1/metrics", opt=operation("read", "List the metrics that can be measured", answers={200: Page}, query=QUERY))
+async def list_metrics(request: AnyRequest) -> Response[bytes]:
+    """Metrics in order of their keys."""
+    return reply(page_of(request, METRICS, msgspec.to_builtins))
+
+
+def _found(request: AnyRequest, key: str) -> Experiment:
+    found = snapshot_of(request).experiments.get(key)
+    if found is None:
+        raise NotFound(f"no experiment has the key {key!r}")
+    return found
+
+
+HANDLERS: Final[list[Any]] = [
+    post_experiment,
+    list_experiments,
+    get_experiment,
+    put_experiment,
+    patch_experiment,
+    start_experiment,
+    pause_experiment,
+    resume_experiment,
+    archive_experiment,
+    stop_experiment,
+    list_metrics,
+]

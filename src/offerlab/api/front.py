@@ -1,0 +1,163 @@
+"""The outermost layer: listens before anything heavy is loaded, lets browsers of shops call, labels every answer.
+
+It imports neither the framework nor the store: a process must say that it lives within a second or two.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+ALIVE: Final = "/livez"
+
+
+class Application(Protocol):
+    """What is behind: an ASGI application that can be closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
+        """Answer one request."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, write what is queued."""
+        ...
+
+
+_STOREFRONT: Final = (
+    "/v1/decisions",
+    "/v1/events",
+    "/ofrep/",
+    "/v1/batch",
+    "/v1/track",
+    "/v1/identify",
+    "/v1/page",
+    "/v1/screen",
+    "/v1/group",
+    "/v1/alias",
+)
+_SHORT: Final = frozenset(f"/v1/{letter}" for letter in "tipsgab")
+_ALLOWED_HEADERS: Final = b"authorization, content-type, if-none-match, x-api-key, idempotency-key, x-retry-count"
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_NOT_READY: Final = json.dumps(
+    {
+        "type": "urn:offerlab:problem:unavailable",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "the service is starting",
+        "code": "unavailable",
+    }
+).encode()
+
+
+class Front:
+    """ASGI around the application, which it loads after the process listens.
+
+    Importing the application and opening the store take seconds; `/livez` does not wait for them.
+
+    Args:
+        load: makes the application; runs in a thread.
+        origins: sites that may call storefront routes; empty for any.
+        on_failure: told what kept the application from loading.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Application],
+        *,
+        origins: tuple[str, ...] = (),
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._load = load
+        self._origins = frozenset(origins)
+        self._on_failure = on_failure
+        self._app: Application | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it here."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        opening = asyncio.create_task(self._open())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await opening
+        if self._app is not None:
+            closing, self._app = self._app, None
+            await closing.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _open(self) -> None:
+        try:
+            self._app = await asyncio.to_thread(self._load)
+        except Exception as error:
+            if self._on_failure is None:
+                raise
+            self._on_failure(error)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        extra = list(_SECURITY)
+        if is_storefront(path):
+            extra += self._cross_origin(dict(scope["headers"]).get(b"origin"))
+            if scope["method"] == "OPTIONS":
+                await _respond(send, 204, [*extra, *_preflight()], b"")
+                return
+        if self._app is not None:
+            await self._app(scope, receive, _labelled(send, extra))
+        elif path == ALIVE:
+            await _respond(send, 200, [(b"content-type", b"application/json"), *extra], b'{"status":"alive"}')
+        else:
+            headers = [(b"content-type", b"application/problem+json"), (b"retry-after", b"1"), *extra]
+            await _respond(send, 503, headers, _NOT_READY)
+
+    def _cross_origin(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+        exposed = (b"access-control-expose-headers", b"ETag, Retry-After")
+        if not self._origins:
+            return [(b"access-control-allow-origin", b"*"), exposed]
+        vary = (b"vary", b"Origin")
+        if origin is not None and origin.decode("latin-1").rstrip("/") in self._origins:
+            return [(b"access-control-allow-origin", origin), exposed, vary]
+        return [vary]
+
+
+def is_storefront(path: str) -> bool:
+    """Whether browsers of a shop call this route."""
+    return path.startswith(_STOREFRONT) or path in _SHORT
+
+
+def _preflight() -> list[tuple[bytes, bytes]]:
+    return [
+        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-allow-headers", _ALLOWED_HEADERS),
+        (b"access-control-max-age", b"600"),
+    ]
+
+
+def _labelled(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
+    async def labelled(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = {name for name, _ in message["headers"]}
+            added = [header for header in extra if header[0] not in given]
+            message = {**message, "headers": [*message["headers"], *added]}
+        await send(message)
+
+    return labelled
+
+
+async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,133 @@
+"""create_app: the only place where all rooms are wired together."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from prometheus_client import CollectorRegistry
+
+from offerlab.api import decisions, definitions, events, experiments, health, keys
+from offerlab.api.problems import on_http_error, on_our_error, on_surprise
+from offerlab.api.rights import guard
+from offerlab.api.routing import check_rights
+from offerlab.errors import OfferLabError
+from offerlab.settings import Settings
+from offerlab.storage import schema
+from offerlab.storage.database import open_engine
+from offerlab.workflows.access import FirstStart, prepare
+from offerlab.workflows.desk import Desk
+from offerlab.workflows.runtime import Runtime
+from offerlab.workflows.serving import Serving
+
+_HANDLERS: Final = [
+    *health.HANDLERS,
+    *definitions.HANDLERS,
+    *experiments.HANDLERS,
+    *decisions.HANDLERS,
+    *events.HANDLERS,
+    *keys.HANDLERS,
+]
+
+
+def clock() -> int:
+    """Microseconds UTC of the system's clock."""
+    return time.time_ns() // 1000
+
+
+def new_number() -> int:
+    """62 random bits: an internal customer number that says nothing about the customer."""
+    return secrets.randbits(62)
+
+
+def new_salt() -> str:
+    """128 random bits in hexadecimal."""
+    return secrets.token_hex(16)
+
+
+class App:
+    """The whole service behind one ASGI entry: what `Front` loads.
+
+    Attributes:
+        web: the framework's application.
+        runtime, serving: what its handlers work with.
+        first: what the first start made.
+    """
+
+    def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart) -> None:
+        self.web = web
+        self.runtime = runtime
+        self.serving = serving
+        self.first = first
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's shapes, spelled differently by everybody
+        """Answer one request."""
+        await self.web(scope, receive, send)
+
+    async def close(self) -> None:
+        """Finish what is under way and write what is queued."""
+        await asyncio.to_thread(self.serving.close)
+        await asyncio.to_thread(self.runtime.close)
+
+
+def create_app(settings: Settings, *, now: Callable[[], int] = clock) -> App:
+    """The service: store opened, migrated (when embedded) and loaded, every route ready.
+
+    Args:
+        settings: how this process runs.
+        now: the clock, microseconds UTC.
+
+    Raises:
+        Misconfigured: the store is newer or not migrated, the currency differs, or a route declares no right.
+        Unavailable: the store can't be reached.
+    """
+    first, runtime, serving = _prepared(settings, now)
+    web = Litestar(
+        route_handlers=_HANDLERS,
+        guards=[guard],
+        exception_handlers={
+            OfferLabError: on_our_error,
+            HTTPException: on_http_error,
+            Exception: on_surprise,
+        },
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    web.state.registry = CollectorRegistry()
+    web.state.runtime, web.state.serving = runtime, serving
+    check_rights(web)
+    return App(web, runtime, serving, first)
+
+
+@contextmanager
+def open_desk(settings: Settings, *, actor: str = "command line") -> Iterator[Desk]:
+    """A desk on the project `default`, for commands that run beside a server on the same store.
+
+    Raises:
+        Misconfigured: the store is not at this release's schema.
+    """
+    _, runtime, serving = _prepared(settings, clock)
+    try:
+        yield Desk(runtime, runtime.projects()[0].id, actor)
+    finally:
+        serving.close()
+        runtime.close()
+
+
+def _prepared(settings: Settings, now: Callable[[], int]) -> tuple[FirstStart, Runtime, Serving]:
+    if settings.embedded:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.url)
+    if settings.embedded:
+        schema.upgrade(engine)
+    else:
+        schema.check_current(engine)
+    first = prepare(engine, currency=settings.currency, admin_key=settings.admin_key, now=now)
+    runtime = Runtime(engine, now=now, new_number=new_number, new_salt=new_salt)
+    runtime.start()
+    return first, runtime, Serving(runtime)

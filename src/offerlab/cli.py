@@ -1,0 +1,93 @@
+"""The command line: each command a few lines over a workflow."""
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from offerlab import __version__
+from offerlab.errors import OfferLabError
+from offerlab.settings import Settings, read_settings
+
+
+@click.group()
+@click.version_option(__version__, prog_name="offerlab")
+def cli() -> None:
+    """Which cross-sell and upsell offer to make to whom, and proof that it worked."""
+
+
+def _settings(**flags: object) -> Settings:
+    return read_settings(os.environ, **flags)
+
+
+_DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the embedded store.")
+_DATABASE = click.option("--database-url", help="SQLAlchemy URL; without one the store is SQLite in the data folder.")
+
+
+@cli.command()
+@click.option("--host", help="Address to listen on (default 127.0.0.1).")
+@click.option("--port", type=int, help="Port to listen on (default 8000).")
+@_DATA_DIR
+@_DATABASE
+def serve(host: str | None, port: int | None, data_dir: Path | None, database_url: str | None) -> None:
+    """Serve the API and the dashboard."""
+    from offerlab.server import run  # noqa: PLC0415 - other commands start without a web server
+
+    run(_settings(host=host, port=port, data_dir=data_dir, database_url=database_url))
+
+
+@cli.command()
+@_DATA_DIR
+@_DATABASE
+def migrate(data_dir: Path | None, database_url: str | None) -> None:
+    """Bring the store to this release's schema."""
+    from offerlab.storage import schema  # noqa: PLC0415 - only this command needs it
+    from offerlab.storage.database import open_engine  # noqa: PLC0415 - likewise
+
+    settings = _settings(data_dir=data_dir, database_url=database_url)
+    if settings.embedded:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.url)
+    before = schema.current(engine)
+    schema.upgrade(engine)
+    click.echo(f"schema {before or 'none'} -> {schema.head()}")
+
+
+@cli.group()
+def key() -> None:
+    """API keys."""
+
+
+@key.command("create")
+@click.option("--kind", type=click.Choice(["admin", "server", "client", "read"]), required=True)
+@click.option("--name", default="")
+@_DATA_DIR
+@_DATABASE
+def key_create(kind: Any, name: str, data_dir: Path | None, database_url: str | None) -> None:  # noqa: ANN401 - one of click's choices
+    """Create an API key and print it, once."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.access import create_key  # noqa: PLC0415 - likewise
+
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        _, secret = create_key(desk, kind=kind, name=name)
+    click.echo(secret)
+
+
+def main() -> None:
+    """Run a command; an error of ours is one line on stderr and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        cli(standalone_mode=False)
+    except OfferLabError as error:
+        click.echo(f"offerlab: {error.detail}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)

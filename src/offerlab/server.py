@@ -1,0 +1,115 @@
+"""The ASGI server around the application: uvicorn, with what it lacks.
+
+uvicorn waits for ever for a request whose headers never end; here a connection that has not sent a whole request
+within `RECEIPT_S` seconds is closed. One process: a worker that outlives its parent would keep port and lock.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from offerlab.api.front import Application, Front
+from offerlab.errors import OfferLabError
+from offerlab.settings import Settings
+from offerlab.storage.lock import held
+
+if TYPE_CHECKING:
+    from offerlab.workflows.access import FirstStart
+
+RECEIPT_S: Final = 10.0
+DRAIN_S: Final = 15
+
+
+class PunctualProtocol(HttpToolsProtocol):
+    """Closes a connection whose request does not arrive in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's own
+        """Start the clock for the first request."""
+        super().connection_made(transport)
+        self._expect()
+
+    def on_message_begin(self) -> None:
+        """A request begins: the clock starts anew."""
+        super().on_message_begin()
+        self._expect()
+
+    def on_message_complete(self) -> None:
+        """The request is whole: stop the clock."""
+        self._relax()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the clock."""
+        self._relax()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        self._relax()
+        self._deadline = self.loop.call_later(RECEIPT_S, self.transport.abort)
+
+    def _relax(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; then finish what is under way and write what is queued.
+
+    Raises:
+        Misconfigured: the data folder is in use.
+    """
+    failures: list[BaseException] = []
+
+    def failed(error: BaseException) -> None:
+        failures.append(error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def load() -> Application:
+        from offerlab.app import create_app  # noqa: PLC0415 - the process listens before it loads the service
+
+        app = create_app(settings)
+        announce(app.first)
+        return app
+
+    front = Front(load, origins=settings.origins, on_failure=failed)
+    config = uvicorn.Config(
+        front,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=PunctualProtocol,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+        lifespan="on",
+    )
+    with ExitStack() as stack:
+        if settings.embedded:
+            stack.enter_context(held(settings.data_dir))
+        click.echo(f"OfferLab listens on http://{settings.host}:{settings.port}")
+        uvicorn.Server(config).run()
+    if failures:
+        error = failures[0]
+        if isinstance(error, OfferLabError):
+            raise error
+        click.echo(f"offerlab: {type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+
+
+def announce(first: "FirstStart") -> None:
+    """Print a new admin key: the only time it is seen."""
+    if first.admin_key is not None:
+        click.echo(f"admin key (shown once, keep it): {first.admin_key}")

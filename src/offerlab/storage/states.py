@@ -1,0 +1,85 @@
+"""The one read of a decision: a customer's state by the vault's key, in prepared SQL on a kept connection."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
+
+from offerlab.domain.customer import NOBODY, Assignment, CustomerState, Profile
+from offerlab.storage.database import translated
+
+_PROFILES: Final = msgspec.msgpack.Decoder(Profile)
+
+_SQL: Final = """
+SELECT v.customer, p.body, a.experiment_id, a.variant, a.epoch, a.segment, a.bucket, a.propensity, a.exposed_at
+FROM vault v
+LEFT JOIN profiles p ON p.customer = v.customer
+LEFT JOIN assignments a ON a.customer = v.customer
+WHERE v.project_id = :project AND v.digest = :digest
+"""
+
+
+class EmbeddedStates:
+    """Reads from SQLite on the caller's thread: a look-up by key in a local file takes microseconds.
+
+    Args:
+        engine: whose file is opened, read-only.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        path = make_url(engine.url).database or ""
+        address = f"{Path(path).absolute().as_uri()}?mode=ro"
+        self._connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+
+    def read(self, project_id: int, digest: bytes) -> CustomerState:
+        """The state of a customer; `NOBODY` for a stranger.
+
+        Raises:
+            sqlite3.Error: the file can't be read.
+        """
+        with closing(self._connection.execute(_SQL, {"project": project_id, "digest": digest})) as cursor:
+            return _state(cursor.fetchall())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class ServerStates:
+    """Reads from a database server; the caller bounds how long it waits.
+
+    Args:
+        engine: whose pool is used.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._statement = text(_SQL)
+
+    def read(self, project_id: int, digest: bytes) -> CustomerState:
+        """The state of a customer; `NOBODY` for a stranger.
+
+        Raises:
+            Unavailable: the store can't be reached.
+        """
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(self._statement, {"project": project_id, "digest": digest}).all()
+        return _state(cast("list[Any]", rows))
+
+    def close(self) -> None:
+        """Nothing of its own to close."""
+
+
+def _state(rows: list[Any]) -> CustomerState:
+    if not rows:
+        return NOBODY
+    number, body = rows[0][0], rows[0][1]
+    return CustomerState(
+        number=number,
+        profile=NOBODY.profile if body is None else _PROFILES.decode(body),
+        assignments={row[2]: Assignment(*row[2:9]) for row in rows if row[2] is not None},
+    )

@@ -1,0 +1,396 @@
+"""What marketers do: define, draft, start, re-weigh, pause, resume, stop, archive.
+
+Each verb is one transaction that also raises the project's version and writes the audit log; when it returns, this
+process already serves by it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from offerlab.assignment.allocation import Slots, claim_layers, first_epoch, next_epoch
+from offerlab.domain.experiment import (
+    EVERYONE,
+    Action,
+    Claim,
+    Conclusion,
+    Epoch,
+    Experiment,
+    check_experiment,
+    moved,
+)
+from offerlab.domain.layer import Layer
+from offerlab.domain.offer import Offer, check_offer
+from offerlab.domain.product import Product, Relation
+from offerlab.domain.segment import Segment
+from offerlab.errors import Conflict, InvalidDefinition, NotFound
+from offerlab.messaging.message import compile_message
+from offerlab.storage import experiments, offers, products, segments
+from offerlab.workflows.desk import Desk
+
+MAY_CHANGE: Final = ("weights", "allocation", "traffic", "name", "hypothesis")
+"""What PATCH may change on a running experiment; everything else froze at its start."""
+
+_LIVE: Final = ("running", "paused")
+T = TypeVar("T")
+
+
+def put_products(desk: Desk, items: Sequence[Product]) -> tuple[int, int]:
+    """Create or update products.
+
+    Returns:
+        How many were created and how many updated.
+    """
+    with desk.change() as connection:
+        counts = products.upsert(connection, desk.project_id, items, now=desk.runtime.now())
+        name = f"product:{items[0].sku}" if len(items) == 1 else f"{len(items)} products"
+        desk.log(connection, "define", name, after=items[0] if len(items) == 1 else None)
+    return counts
+
+
+def put_relations(desk: Desk, items: Sequence[Relation], *, source: str) -> None:
+    """Replace the relations of one source (curated by a person, or mined) by these.
+
+    Raises:
+        InvalidDefinition: a product that the catalogue does not have.
+    """
+    catalogue = desk.runtime.snapshot(desk.project_id).products
+    for item in items:
+        for sku in (item.sku, item.target):
+            if sku not in catalogue:
+                raise InvalidDefinition(f"no product has the sku {sku!r}", field="sku")
+    with desk.change() as connection:
+        products.replace_relations(connection, desk.project_id, items, source=source)
+        desk.log(connection, "define", f"{len(items)} relations ({source})")
+
+
+def create_offer(desk: Desk, offer: Offer) -> tuple[Offer, bool]:
+    """Store a new offer.
+
+    Returns:
+        The offer, and whether it was created (False: it stood there already, identical).
+
+    Raises:
+        Conflict: another offer has this key.
+        InvalidDefinition: it contradicts itself or the catalogue.
+    """
+    with desk.change() as connection:
+        known = offers.find(connection, desk.project_id, offer.key)
+        if known is not None:
+            return _identical(known, replace(offer, version=known.version), f"offer {offer.key!r}"), False
+        _check_offer(connection, desk, offer)
+        offers.save(connection, desk.project_id, offer, now=desk.runtime.now())
+        desk.log(connection, "define", f"offer:{offer.key}", after=offer)
+    return offer, True
+
+
+def update_offer(desk: Desk, offer: Offer) -> Offer:
+    """Store the next version of an offer.
+
+    Raises:
+        NotFound: no such offer.
+        Conflict: a running experiment shows it.
+    """
+    with desk.change() as connection:
+        known = offers.find(connection, desk.project_id, offer.key)
+        if known is None:
+            raise NotFound(f"no offer has the key {offer.key!r}")
+        if replace(offer, version=known.version) == known:
+            return known
+        _refuse_if_used(connection, desk, f"offer {offer.key!r}", lambda one: offer.key in one.offer_keys())
+        _check_offer(connection, desk, offer)
+        fresh = replace(offer, version=known.version + 1)
+        offers.save(connection, desk.project_id, fresh, now=desk.runtime.now())
+        desk.log(connection, "change", f"offer:{offer.key}", before=known, after=fresh)
+    return fresh
+
+
+def _check_offer(connection: Connection, desk: Desk, offer: Offer) -> None:
+    found = products.by_sku(connection, desk.project_id, [*offer.products, *offer.trigger_products])
+    check_offer(offer, found.get)
+    compile_message(offer.message)
+
+
+def create_segment(desk: Desk, segment: Segment) -> tuple[Segment, bool]:
+    """Store a new segment; see `create_offer`."""
+    with desk.change() as connection:
+        known = segments.find(connection, desk.project_id, segment.key)
+        if known is not None:
+            return _identical(known, segment, f"segment {segment.key!r}"), False
+        segments.save(connection, desk.project_id, segment, now=desk.runtime.now())
+        desk.log(connection, "define", f"segment:{segment.key}", after=segment)
+    return segment, True
+
+
+def update_segment(desk: Desk, segment: Segment) -> Segment:
+    """Replace a segment.
+
+    Raises:
+        NotFound: no such segment.
+        Conflict: a running experiment uses it.
+    """
+    with desk.change() as connection:
+        known = segments.find(connection, desk.project_id, segment.key)
+        if known is None:
+            raise NotFound(f"no segment has the key {segment.key!r}")
+        if known != segment:
+            _refuse_if_used(connection, desk, f"segment {segment.key!r}", lambda one: segment.key in one.segments)
+            segments.save(connection, desk.project_id, segment, now=desk.runtime.now())
+            desk.log(connection, "change", f"segment:{segment.key}", before=known, after=segment)
+    return segment
+
+
+def create_layer(desk: Desk, layer: Layer) -> tuple[Layer, bool]:
+    """Store a new layer; its salt is drawn here. See `create_offer`."""
+    with desk.change() as connection:
+        known = segments.find_layer(connection, desk.project_id, layer.key)
+        if known is not None:
+            return _identical(known, replace(layer, salt=known.salt), f"layer {layer.key!r}"), False
+        layer = replace(layer, salt=desk.runtime.new_salt())
+        segments.add_layer(connection, desk.project_id, layer, now=desk.runtime.now())
+        desk.log(connection, "define", f"layer:{layer.key}")
+    return layer, True
+
+
+def draft(desk: Desk, experiment: Experiment) -> tuple[Experiment, bool]:
+    """Store a new experiment as a draft; id and salt are drawn here.
+
+    Returns:
+        The experiment, and whether it was created (False: it stood there already with the same settings).
+
+    Raises:
+        Conflict: another experiment has this key.
+        InvalidDefinition, InvalidPlan: it contradicts itself, or names what does not exist.
+    """
+    with desk.change() as connection:
+        known = experiments.find(connection, desk.project_id, experiment.key)
+        if known is not None:
+            return _identical(known, _with_life_of(known, experiment), f"experiment {experiment.key!r}"), False
+        fresh = replace(experiment, salt=desk.runtime.new_salt(), created_at=desk.runtime.now())
+        _check_experiment(connection, desk, fresh)
+        fresh = experiments.add(connection, desk.project_id, fresh)
+        desk.log(connection, "draft", f"experiment:{fresh.key}", after=fresh)
+    return fresh, True
+
+
+def edit(desk: Desk, experiment: Experiment) -> Experiment:
+    """Replace the settings of a draft.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it has started, its settings are frozen.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, experiment.key)
+        fresh = _with_life_of(known, experiment)
+        if fresh == known:
+            return known
+        if known.status != "draft":
+            raise Conflict(
+                f"experiment {known.key!r} has started: its settings are frozen",
+                extra={"status": known.status, "may_change": list(MAY_CHANGE)},
+            )
+        fresh = replace(fresh, revision=known.revision + 1)
+        _check_experiment(connection, desk, fresh)
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "edit", f"experiment:{fresh.key}", before=known, after=fresh)
+    return fresh
+
+
+def reweigh(
+    desk: Desk,
+    key: str,
+    *,
+    weights: dict[str, float] | None = None,
+    allocation: dict[str, dict[str, float]] | None = None,
+    traffic: float | None = None,
+    name: str | None = None,
+    hypothesis: str | None = None,
+) -> Experiment:
+    """Change a started experiment; new weights, allocation or traffic open an epoch.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it is neither running nor paused, or a layer has no room for more traffic.
+        InvalidDefinition, InvalidPlan: shares of unknown arms, or not adding up to 1.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if known.status not in _LIVE:
+            raise Conflict(f"experiment {key!r} is {known.status}: nothing is split", extra={"status": known.status})
+        fresh = replace(
+            known,
+            name=known.name if name is None else name,
+            hypothesis=known.hypothesis if hypothesis is None else hypothesis,
+            revision=known.revision + 1,
+        )
+        if not (weights is None and allocation is None and traffic is None):
+            now = max(desk.runtime.now(), known.epochs[-1].started_at + 1)
+            claims = None if traffic is None else _claims(connection, desk, known, traffic)
+            epoch = next_epoch(known, now, weights=weights, allocation=allocation, traffic=traffic, claims=claims)
+            fresh = replace(fresh, epochs=(*known.epochs, epoch), traffic=epoch.traffic)
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "reweigh", f"experiment:{key}", before=_split(known), after=_split(fresh))
+    return fresh
+
+
+def _split(experiment: Experiment) -> Epoch | None:
+    return experiment.epochs[-1] if experiment.epochs else None
+
+
+def start(desk: Desk, key: str) -> Experiment:
+    """Start a draft: the plan freezes and the first epoch opens.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it is no draft, another start was faster, or its layer is full.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        _check_experiment(connection, desk, known)
+        now = desk.runtime.now()
+        fresh = moved(known, "start", now=now)
+        epoch = first_epoch(known, now, _claims(connection, desk, known, known.traffic))
+        fresh = replace(fresh, epochs=(epoch,))
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "start", f"experiment:{key}", after=fresh)
+    return fresh
+
+
+def pause(desk: Desk, key: str, *, note: str = "") -> Experiment:
+    """Pause: everybody sees control, nobody is exposed."""
+    return _act(desk, key, "pause", note=note)
+
+
+def resume(desk: Desk, key: str) -> Experiment:
+    """Resume after a pause: everybody is in the arm they were in."""
+    return _act(desk, key, "resume")
+
+
+def archive(desk: Desk, key: str) -> Experiment:
+    """Put away: hidden from lists and decisions, deleted nowhere."""
+    return _act(desk, key, "archive")
+
+
+def stop(
+    desk: Desk,
+    key: str,
+    *,
+    serve: dict[str, str] | None = None,
+    conclusion: Conclusion | None = None,
+    note: str = "",
+) -> Experiment:
+    """End the experiment.
+
+    Args:
+        desk: who acts where.
+        key: of the experiment.
+        serve: what customers see from now on: arm by segment, `EVERYONE` for all others; nothing shows nothing.
+        conclusion: what was learnt.
+        note: why, in a person's words.
+
+    Raises:
+        InvalidDefinition: `serve` names an arm or segment that the experiment does not have.
+    """
+
+    def check(known: Experiment) -> None:
+        for segment, arm in (serve or {}).items():
+            if segment != EVERYONE and segment not in known.segments:
+                raise InvalidDefinition(f"the experiment has no segment {segment!r}", field=f"serve.{segment}")
+            if known.index_of(arm) is None:
+                raise InvalidDefinition(f"the experiment has no variant {arm!r}", field="serve")
+
+    return _act(desk, key, "stop", serve=serve, conclusion=conclusion, note=note, check=check)
+
+
+def _act(
+    desk: Desk,
+    key: str,
+    action: Action,
+    *,
+    serve: dict[str, str] | None = None,
+    conclusion: Conclusion | None = None,
+    note: str = "",
+    check: Callable[[Experiment], None] | None = None,
+) -> Experiment:
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if check is not None:
+            check(known)
+        fresh = moved(known, action, now=desk.runtime.now(), serve=serve)
+        fresh = replace(fresh, conclusion=conclusion or known.conclusion, note=note or known.note)
+        experiments.save(connection, fresh, seen=known.revision)
+        after = {"status": fresh.status, "serve": serve or {}, "conclusion": conclusion, "note": note}
+        desk.log(connection, action, f"experiment:{key}", before={"status": known.status}, after=after)
+    return fresh
+
+
+def _find(connection: Connection, desk: Desk, key: str) -> Experiment:
+    known = experiments.find(connection, desk.project_id, key)
+    if known is None:
+        raise NotFound(f"no experiment has the key {key!r}")
+    return known
+
+
+def _identical(known: T, sent: T, what: str) -> T:
+    if known != sent:
+        raise Conflict(f"{what} exists with other settings")
+    return known
+
+
+def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
+    return replace(
+        sent,
+        id=known.id,
+        salt=known.salt,
+        status=known.status,
+        epochs=known.epochs,
+        changes=known.changes,
+        conclusion=known.conclusion,
+        note=known.note,
+        created_at=known.created_at,
+        revision=known.revision,
+        traffic=sent.traffic if known.status == "draft" else known.traffic,
+    )
+
+
+def _check_experiment(connection: Connection, desk: Desk, experiment: Experiment) -> None:
+    check_experiment(experiment)
+    known_offers = offers.everything(connection, desk.project_id)
+    for i, arm in enumerate(experiment.variants):
+        if arm.offer is not None and arm.offer not in known_offers:
+            raise InvalidDefinition(f"no offer has the key {arm.offer!r}", field=f"variants[{i}].offer")
+    known_segments = segments.everything(connection, desk.project_id)
+    for i, key in enumerate(experiment.segments):
+        if key not in known_segments:
+            raise InvalidDefinition(f"no segment has the key {key!r}", field=f"segments[{i}]")
+    known_layers = segments.layers_of(connection, desk.project_id)
+    for key in experiment.layers:
+        if key not in known_layers:
+            raise InvalidDefinition(f"no layer has the key {key!r}", field="layer")
+    if experiment.holdout not in (None, "*") and experiment.holdout not in known_layers:
+        raise InvalidDefinition(f"no layer has the key {experiment.holdout!r}", field="holdout")
+
+
+def _claims(connection: Connection, desk: Desk, experiment: Experiment, traffic: float) -> tuple[Claim, ...]:
+    """Slots in each of the experiment's layers, beside what the others hold."""
+    if not experiment.layers:
+        return ()
+    known = segments.layers_of(connection, desk.project_id)
+    taken: dict[str, list[Slots]] = {key: [] for key in experiment.layers}
+    for other in experiments.everything(connection, desk.project_id, archived=False):
+        if other.id != experiment.id and other.status in _LIVE:
+            for claim in other.claims:
+                taken.setdefault(claim.layer, []).append(claim.slots)
+    return claim_layers([known[key] for key in experiment.layers], taken, traffic, experiment.claims)
+
+
+def _refuse_if_used(connection: Connection, desk: Desk, what: str, uses: Callable[[Experiment], bool]) -> None:
+    for experiment in experiments.everything(connection, desk.project_id, archived=False):
+        if experiment.status in _LIVE and uses(experiment):
+            raise Conflict(
+                f"{what} is in use by the running experiment {experiment.key!r}: it is frozen until that stops",
+                extra={"experiment": experiment.key},
+            )

@@ -1,0 +1,52 @@
+"""Who acts on which project, and the transaction they act in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from offerlab.storage import audit, projects
+from offerlab.storage.database import writing
+from offerlab.workflows.runtime import Runtime
+
+
+class Desk:
+    """One person's work on one project: a runtime, whose project, and who acts."""
+
+    def __init__(self, runtime: Runtime, project_id: int, actor: str) -> None:
+        self.runtime = runtime
+        self.project_id = project_id
+        self.actor = actor
+        self._open: Connection | None = None
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """A transaction that changes decisions: afterwards every replica knows, this one at once.
+
+        Inside an open one it is the same transaction: several verbs stand or fall together.
+        """
+        if self._open is not None:
+            yield self._open
+            return
+        with writing(self.runtime.engine) as connection:
+            self._open = connection
+            try:
+                yield connection
+                projects.raise_version(connection, self.project_id)
+            finally:
+                self._open = None
+        self.runtime.refresh()
+
+    def log(self, connection: Connection, action: str, name: str, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any struct
+        """Write one line of the audit log."""
+        deed = audit.Deed(
+            at=self.runtime.now(),
+            actor=self.actor,
+            action=action,
+            object=name,
+            before=msgspec.to_builtins(before),
+            after=msgspec.to_builtins(after),
+        )
+        audit.append(connection, self.project_id, deed)

@@ -1,0 +1,248 @@
+"""Taking events: each on its own, none lost, answered after the commit."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from offerlab.assignment.decide import decide
+from offerlab.domain.customer import CustomerState
+from offerlab.domain.decision import ANYWHERE, Request
+from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Rejection
+from offerlab.errors import OfferLabError
+from offerlab.intake.canonical import customer_of, decode, event_of, fact_of, occurred, type_of
+from offerlab.intake.native import Native, NativeExposure
+from offerlab.storage.customers import digest_of
+from offerlab.storage.events import Outcome
+from offerlab.workflows.serving import Serving, exposure_of
+from offerlab.workflows.snapshot import Snapshot
+from offerlab.workflows.token import Content, read
+
+INLINE: Final = 20
+"""Up to so many events are translated on the caller's thread; more go to another one."""
+
+_PERSONAL: Final = frozenset(("customer_id", "anonymous_id", "attributes", "text", "email", "phone", "name"))
+_SAMPLE: Final = 2_000
+_EXPLAINED: Final[dict[Outcome, str]] = {
+    "conflict": "this id came before with another body; the first one stays",
+    "erased": "this customer asked to be forgotten; nothing more is stored",
+}
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """One event that was not taken."""
+
+    index: int
+    code: str
+    detail: str
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What became of a batch, after the commit."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Refused]
+
+
+class Refusal(OfferLabError):
+    """An event that can't be taken, with the code that its item gets."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Carry the item's code beside the sentence."""
+        super().__init__(detail)
+        self.item_code = code
+
+
+async def record(serving: Serving, project_id: int, items: Sequence[bytes], *, publishable: bool) -> Recorded:
+    """Take a batch of native events.
+
+    Args:
+        serving: decides exposures that carry no token.
+        project_id: whose events they are.
+        items: one JSON object each.
+        publishable: whether a client key sends them, which may not send revenue.
+
+    Raises:
+        Unavailable: nothing was stored; send it again.
+    """
+    runtime = serving.runtime
+    snapshot = runtime.snapshot(project_id)
+    translator = _Translator(serving, snapshot, publishable=publishable)
+    if len(items) > INLINE:
+        await asyncio.to_thread(translator.translate, items)
+    else:
+        translator.translate(items)
+    done = runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
+    appended = await asyncio.wrap_future(done)
+    return _recorded(translator, appended.outcomes, len(items))
+
+
+def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int) -> Recorded:
+    by_item: dict[int, list[Outcome]] = {}
+    for index, outcome in zip(translator.owners, outcomes, strict=True):
+        by_item.setdefault(index, []).append(outcome)
+    rejected = [Refused(index=item.index, code=item.code, detail=item.detail) for item in translator.rejections]
+    accepted = duplicates = 0
+    for index, found in by_item.items():
+        bad = next((outcome for outcome in found if outcome in _EXPLAINED), None)
+        if bad is not None:
+            rejected.append(Refused(index=index, code=bad, detail=_EXPLAINED[bad]))
+        elif "accepted" in found:
+            accepted += 1
+        else:
+            duplicates += 1
+    if accepted + duplicates + len(rejected) != count:
+        raise AssertionError("every event is accepted, a duplicate or rejected")
+    return Recorded(accepted=accepted, duplicates=duplicates, rejected=sorted(rejected, key=lambda item: item.index))
+
+
+class _Translator:
+    """Turns items into canonical events; what can't be turned becomes a rejection."""
+
+    def __init__(self, serving: Serving, snapshot: Snapshot, *, publishable: bool) -> None:
+        self.events: list[Event] = []
+        self.owners: list[int] = []
+        self.rejections: list[Rejection] = []
+        self._serving = serving
+        self._snapshot = snapshot
+        self._publishable = publishable
+        self._now = serving.runtime.now()
+
+    def translate(self, items: Sequence[bytes]) -> None:
+        """Translate every item."""
+        for index, raw in enumerate(items):
+            native = decode(raw, index)
+            if isinstance(native, Rejection):
+                self._reject(msgspec.structs.replace(native, raw=masked(raw)))
+                continue
+            try:
+                events = self._events(native)
+            except OfferLabError as error:
+                code = error.item_code if isinstance(error, Refusal) else _code(error)
+                self._reject(
+                    Rejection(
+                        index=index, code=code, detail=error.detail, id=native.id, type=type_of(native), raw=masked(raw)
+                    )
+                )
+            else:
+                self.events += events
+                self.owners += [index] * len(events)
+
+    def _reject(self, rejection: Rejection) -> None:
+        self.rejections.append(rejection)
+
+    def _events(self, native: Native) -> list[Event]:
+        if self._publishable and type_of(native) not in CLIENT_MAY_SEND:
+            raise Refusal("key_may_not", f"a client key may not send {type_of(native)}")
+        if isinstance(native, NativeExposure):
+            return self._exposures(native)
+        return [event_of(native, fact_of(native, self._snapshot.catalogue), now=self._now)]
+
+    def _exposures(self, native: NativeExposure) -> list[Event]:
+        facts = self._facts_of_token(native) if native.decision_id is not None else [self._decided_again(native)]
+        first = event_of(native, facts[0], now=self._now)
+        more = [
+            msgspec.structs.replace(first, id=f"{native.id}#{fact.experiment_id}", fact=_with_device(fact, native))
+            for fact in facts[1:]
+        ]
+        return [msgspec.structs.replace(first, fact=_with_device(facts[0], native)), *more]
+
+    def _facts_of_token(self, native: NativeExposure) -> list[Exposure]:
+        content = read(self._snapshot.project.secret, native.decision_id or "")
+        if content is None:
+            raise Refusal("invalid_token", "this decision_id was not signed by this project")
+        if content.customer != digest_of(self._snapshot.project.secret, customer_of(native)):
+            raise Refusal("customer_mismatch", "this decision_id was made for another customer")
+        facts = [fact for fact in _facts(content) if self._is_asked(native, fact)]
+        if not facts:
+            raise Refusal("not_enrolled", "this decision enrolled the customer in no such experiment")
+        for fact in facts:
+            self._check_variant(native, fact)
+        return facts
+
+    def _is_asked(self, native: NativeExposure, fact: Exposure) -> bool:
+        if native.experiment is None:
+            return True
+        return self._experiment_id(native.experiment) == fact.experiment_id
+
+    def _experiment_id(self, key: str) -> int:
+        experiment = self._snapshot.experiments.get(key)
+        if experiment is None or experiment.status == "draft":
+            raise Refusal("unknown_experiment", f"no experiment that ever ran has the key {key!r}")
+        return experiment.id
+
+    def _check_variant(self, native: NativeExposure, fact: Exposure) -> None:
+        if native.variant is None:
+            return
+        arms = next(one for one in self._snapshot.experiments.values() if one.id == fact.experiment_id).variants
+        if arms[fact.variant].key != native.variant:
+            raise Refusal("variant_mismatch", f"this customer's variant is not {native.variant!r}")
+
+    def _decided_again(self, native: NativeExposure) -> Exposure:
+        """The exposure as of the time it happened, by the rules of that time."""
+        if native.experiment is None:
+            raise Refusal("invalid", "an exposure needs decision_id or experiment")
+        self._experiment_id(native.experiment)
+        unit = customer_of(native)
+        state = self._state(unit)
+        request = Request(unit=unit, experiments=(native.experiment,))
+        at = occurred(native, now=self._now)
+        decided = decide(self._snapshot.ruleset, state, request, at)
+        decision = decided.decisions[0] if decided.decisions else None
+        if decision is None or not decision.enrolled:
+            reason = "it was not running" if decision is None else decision.reason
+            raise Refusal("not_enrolled", f"this customer was not in {native.experiment!r} then: {reason}")
+        fact = exposure_of(self._snapshot, decision, decision.suppressed, ANYWHERE)
+        self._check_variant(native, fact)
+        return fact
+
+    def _state(self, unit: str) -> CustomerState:
+        return self._serving.state_now(self._snapshot, digest_of(self._snapshot.project.secret, unit))
+
+
+def _facts(content: Content) -> list[Exposure]:
+    return [
+        Exposure(
+            experiment_id=entry.experiment,
+            variant=entry.variant,
+            epoch=entry.epoch,
+            bucket=entry.bucket,
+            propensity=entry.propensity,
+            segment=entry.segment,
+            suppressed=entry.suppressed,
+            template=entry.template,
+            offer=entry.offer,
+            channel=content.channel,
+            placement=content.placement,
+        )
+        for entry in content.entries
+    ]
+
+
+def _with_device(fact: Exposure, native: NativeExposure) -> Fact:
+    return fact if native.device is None else msgspec.structs.replace(fact, device=native.device)
+
+
+def _code(error: OfferLabError) -> str:
+    """The item's code for a value that can't be taken: by its field where that says more than `invalid`."""
+    if error.field == "customer_id":
+        return "invalid_customer_id"
+    if error.field == "occurred_at":
+        return "invalid_time"
+    if error.field == "experiment":
+        return "unknown_experiment"
+    return "invalid"
+
+
+def masked(raw: bytes) -> bytes:
+    """A sample of an event without its personal fields, for the list of rejected events."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b""
+    if isinstance(value, dict):
+        value = {str(name): "***" if name in _PERSONAL else item for name, item in value.items()}
+    return msgspec.json.encode(value)[:_SAMPLE]

@@ -1,0 +1,116 @@
+"""What a running process holds: the store, the writer, the clock, and each project's rules in memory."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Engine
+
+from offerlab.errors import NotFound, OfferLabError, Unavailable
+from offerlab.storage import keys as stored_keys
+from offerlab.storage.database import reading
+from offerlab.storage.events import Appended
+from offerlab.storage.keys import StoredKey
+from offerlab.storage.projects import Project
+from offerlab.storage.tables import projects
+from offerlab.storage.writer import Writer
+from offerlab.workflows.memory import Memory
+from offerlab.workflows.snapshot import Snapshot, load_snapshot
+
+POLL_S: Final = 0.5
+_log: Final = logging.getLogger(__name__)
+
+
+class Runtime:
+    """State of one process. Threads share it: what they share is replaced whole, never changed in place.
+
+    Args:
+        engine: the store.
+        now: the clock, microseconds UTC.
+        new_number: draws internal customer numbers, 62 random bits.
+        new_salt: draws salts.
+    """
+
+    def __init__(
+        self, engine: Engine, *, now: Callable[[], int], new_number: Callable[[], int], new_salt: Callable[[], str]
+    ) -> None:
+        self.engine = engine
+        self.now = now
+        self.new_salt = new_salt
+        self.memory = Memory()
+        self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
+        self._snapshots: dict[int, Snapshot] = {}
+        self._keys: dict[bytes, StoredKey] = {}
+        self._reloading = threading.Lock()
+        self._stop = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="offerlab-versions", daemon=True)
+        self.refreshed_at = 0
+
+    def start(self) -> None:
+        """Load every project, then keep watching for what other replicas and commands change."""
+        self.refresh()
+        self._poller.start()
+
+    def close(self) -> None:
+        """Stop watching and write what is queued."""
+        self._stop.set()
+        if self._poller.is_alive():
+            self._poller.join()
+        self.writer.close()
+        self.engine.dispose()
+
+    def snapshot(self, project_id: int) -> Snapshot:
+        """The rules of a project as served now.
+
+        Raises:
+            NotFound: no such project.
+        """
+        found = self._snapshots.get(project_id)
+        if found is None:
+            raise NotFound("no such project")
+        return found
+
+    def projects(self) -> list[Project]:
+        """Every project in memory."""
+        return [snapshot.project for snapshot in self._snapshots.values()]
+
+    def key(self, digest: bytes) -> StoredKey | None:
+        """A key that may be used now."""
+        key = self._keys.get(digest)
+        if key is None or (key.expires_at is not None and key.expires_at <= self.now()):
+            return None
+        return key
+
+    def refresh(self) -> None:
+        """Bring memory up to the store; only what has another version is loaded again.
+
+        Raises:
+            Unavailable: the store can't be reached; what is in memory stays.
+        """
+        with self._reloading, reading(self.engine) as connection:
+            versions = {row.id: row.version for row in connection.execute(projects.select())}
+            changed = [
+                number
+                for number, version in versions.items()
+                if number not in self._snapshots or self._snapshots[number].project.version != version
+            ]
+            if changed:
+                fresh = {number: load_snapshot(connection, number) for number in changed}
+                self._keys = stored_keys.live(connection)
+                self._snapshots = {**self._snapshots, **fresh}
+            self.refreshed_at = self.now()
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_S):
+            try:
+                self.refresh()
+            except Unavailable:
+                _log.warning("the store can't be reached; serving goes on from memory")
+            except OfferLabError:
+                _log.exception("the rules could not be refreshed")
+
+    def _committed(self, project: Project, appended: Appended) -> None:
+        version = self.snapshot(project.id).project.version
+        for digest, state in appended.states.items():
+            self.memory.put(project.id, digest, version, state)

@@ -1,0 +1,327 @@
+"""Deciding for a customer, now; and logging the exposure when that is asked for.
+
+The path of a decision never waits for a write, and for a read at most ten milliseconds behind a circuit breaker.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from msgspec import Struct
+
+from offerlab.assignment.decide import decide, settled_without_state
+from offerlab.domain.customer import NOBODY, UNREAD, CustomerState
+from offerlab.domain.decision import Context, Decided, Decision, Request
+from offerlab.domain.event import Event, Exposure
+from offerlab.domain.naming import unit_of
+from offerlab.errors import InvalidInput, OfferLabError, Unavailable
+from offerlab.messaging.render import Unrendered
+from offerlab.storage.customers import digest_of
+from offerlab.storage.states import EmbeddedStates, ServerStates
+from offerlab.workflows.presenting import ShownOffer, present
+from offerlab.workflows.runtime import Runtime
+from offerlab.workflows.snapshot import Snapshot
+from offerlab.workflows.token import Content, Entry, sign
+
+READ_S: Final = 0.010
+BREAK_S: Final = 1.0
+BREAK_AFTER: Final = 3
+EXPOSE_S: Final = 5.0
+ABREAST: Final = 1_000
+_log: Final = logging.getLogger(__name__)
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One experiment's decision as it leaves."""
+
+    experiment: str
+    variant: str
+    enrolled: bool
+    exposed: bool
+    reason: str
+    segment: str | None
+    propensity: float | None
+    epoch: int | None
+    offer: ShownOffer | None
+    suppressed: str | None
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """The answer to one decision request."""
+
+    decision_id: str
+    ruleset_version: int
+    stale: bool
+    unknown: list[str]
+    decisions: list[Answer]
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """A decision asked for: `Request`, and whether the exposure is to be logged."""
+
+    customer_id: object
+    context: Context
+    attributes: dict[str, object] = {}
+    experiments: tuple[str, ...] | None = None
+    anonymous_id: object = None
+    expose: bool = False
+
+
+class _Served(Struct, frozen=True):
+    """A decision and what is shown for it."""
+
+    decision: Decision
+    offer: ShownOffer | None
+    suppressed: str | None
+
+
+class Serving:
+    """Decides; holds the readers of customer states and their circuit breaker.
+
+    Args:
+        runtime: the process's state.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._embedded = runtime.engine.dialect.name == "sqlite"
+        self._states = EmbeddedStates(runtime.engine) if self._embedded else ServerStates(runtime.engine)
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="offerlab-states")
+        self._failures = 0
+        self._closed_until = 0.0
+
+    def close(self) -> None:
+        """End the readers."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._states.close()
+
+    async def answer(self, project_id: int, ask: Ask) -> Answers:
+        """Decide for one customer.
+
+        Raises:
+            InvalidInput: the id is no id.
+        """
+        snapshot = self.runtime.snapshot(project_id)
+        unit = unit_of(ask.customer_id)
+        digest = None if unit is None else digest_of(snapshot.project.secret, unit)
+        state = NOBODY if digest is None else await self.state(snapshot, digest)
+        now = self.runtime.now()
+        request = _request(ask, unit)
+        decided = decide(snapshot.ruleset, state, request, now)
+        served = [self._serve(snapshot, one, state, ask, unit, now) for one in decided.decisions]
+        exposed: set[int] = set()
+        if ask.expose and unit is not None:
+            exposed = await self._expose(snapshot, decided, served, state, request, now)
+        return Answers(
+            decision_id=_token(snapshot, served, decided, digest, ask.context, now),
+            ruleset_version=snapshot.project.version,
+            stale=not state.known,
+            unknown=decided.unknown,
+            decisions=[_answer(one, exposed=one.decision.experiment_id in exposed) for one in served],
+        )
+
+    async def answer_many(self, project_id: int, asks: Sequence[Ask]) -> list[Answers]:
+        """Decide for many customers; exposures of neighbours share commits.
+
+        Raises:
+            InvalidInput: an id is no id.
+        """
+        answers: list[Answers] = []
+        for start in range(0, len(asks), ABREAST):
+            part = asks[start : start + ABREAST]
+            answers += await asyncio.gather(*(self.answer(project_id, ask) for ask in part))
+        return answers
+
+    def version(self, project_id: int) -> int:
+        """The version of the rules served now."""
+        return self.runtime.snapshot(project_id).project.version
+
+    def _serve(
+        self, snapshot: Snapshot, decision: Decision, state: CustomerState, ask: Ask, unit: str | None, now: int
+    ) -> _Served:
+        if decision.offer is None:
+            return _Served(decision, None, decision.suppressed)
+        attributes = attributes_for(state, ask.attributes)
+        shown = present(snapshot, decision, unit=unit or "", attributes=attributes, context=ask.context, now=now)
+        if isinstance(shown, Unrendered):
+            _log.warning("offer %s has no words here: %s", decision.offer.key, shown.detail)
+            return _Served(decision, None, "no_match" if decision.enrolled else None)
+        return _Served(decision, shown, None)
+
+    async def state(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
+        """What is known of a customer: from memory, else from the store, else `UNREAD`."""
+        version = snapshot.project.version
+        found = self.runtime.memory.get(snapshot.project.id, digest, version)
+        if found is not None:
+            return found
+        state = await self._read(snapshot.project.id, digest)
+        if state.known:
+            self.runtime.memory.offer(snapshot.project.id, digest, version, state)
+        return state
+
+    def state_now(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
+        """What is known of a customer, however long the store takes; for events, which can wait.
+
+        Raises:
+            Unavailable: the store can't be read.
+        """
+        version = snapshot.project.version
+        found = self.runtime.memory.get(snapshot.project.id, digest, version)
+        if found is not None:
+            return found
+        try:
+            state = self._states.read(snapshot.project.id, digest)
+        except sqlite3.Error as error:
+            raise Unavailable("customer states can't be read") from error
+        self.runtime.memory.offer(snapshot.project.id, digest, version, state)
+        return state
+
+    async def _read(self, project_id: int, digest: bytes) -> CustomerState:
+        if time.monotonic() < self._closed_until:
+            return UNREAD
+        try:
+            if self._embedded:
+                state = self._states.read(project_id, digest)
+            else:
+                loop = asyncio.get_running_loop()
+                work = loop.run_in_executor(self._pool, self._states.read, project_id, digest)
+                state = await asyncio.wait_for(work, READ_S)
+        except (TimeoutError, OfferLabError, sqlite3.Error) as error:
+            self._failures += 1
+            if self._failures >= BREAK_AFTER:
+                self._closed_until = time.monotonic() + BREAK_S
+                _log.warning("customer states can't be read (%s); decisions go on by hash alone", error)
+            return UNREAD
+        self._failures = 0
+        return state
+
+    async def _expose(
+        self,
+        snapshot: Snapshot,
+        decided: Decided,
+        served: Sequence[_Served],
+        state: CustomerState,
+        request: Request,
+        now: int,
+    ) -> set[int]:
+        """Log what is new; the experiments whose exposure is on disk."""
+        unit = request.unit or ""
+        wanted = [one for one in served if one.decision.enrolled]
+        wanted += [_Served(decision, None, None) for decision in decided.holdouts]
+        exposed = {one.decision.experiment_id for one in wanted if one.decision.experiment_id in state.assignments}
+        fresh = [
+            one
+            for one in wanted
+            if one.decision.experiment_id not in exposed
+            and (state.known or settled_without_state(snapshot.ruleset, one.decision, request, now))
+        ]
+        if not fresh:
+            return exposed
+        events = [
+            Event(
+                id=f"decided:{self.runtime.new_salt()}",
+                type="exposure",
+                customer=unit,
+                occurred_at=now,
+                digest=b"",
+                fact=exposure_of(snapshot, one.decision, one.suppressed, request.context),
+            )
+            for one in fresh
+        ]
+        try:
+            done = asyncio.wrap_future(self.runtime.writer.submit(snapshot.project, events))
+            appended = await asyncio.wait_for(done, EXPOSE_S)
+        except (Unavailable, TimeoutError) as error:
+            _log.warning("exposures could not be written (%s): the storefront may send them later", error)
+            return exposed
+        written = zip(fresh, appended.outcomes, strict=True)
+        return exposed | {one.decision.experiment_id for one, outcome in written if outcome == "accepted"}
+
+
+def _request(ask: Ask, unit: str | None) -> Request:
+    return Request(
+        unit=unit,
+        anonymous=None if ask.anonymous_id is None else unit_of(ask.anonymous_id),
+        attributes=ask.attributes,
+        context=ask.context,
+        experiments=ask.experiments,
+    )
+
+
+def attributes_for(state: CustomerState, given: Mapping[str, object]) -> dict[str, object]:
+    """The customer's own attributes with the request's over them: what a message may speak of."""
+    return {**{name: value for name, (_, value) in state.profile.attributes.items()}, **given}
+
+
+def exposure_of(snapshot: Snapshot, decision: Decision, suppressed: str | None, context: Context) -> Exposure:
+    """The exposure that an enrolled decision makes.
+
+    Raises:
+        InvalidInput: the decision enrolled nobody.
+    """
+    if decision.epoch is None or decision.bucket is None or decision.propensity is None:
+        raise InvalidInput("a decision outside the experiment exposes nobody")
+    offer = decision.outcome.offer
+    message = None if offer is None else snapshot.messages.get(offer.key)
+    return Exposure(
+        experiment_id=decision.experiment_id,
+        variant=decision.variant,
+        epoch=decision.epoch,
+        bucket=decision.bucket,
+        propensity=decision.propensity,
+        segment=decision.segment,
+        suppressed=suppressed,
+        template=None if message is None else message.hash,
+        offer=None if offer is None else offer.key,
+        channel=(None if offer is None else offer.channel) or context.channel,
+        placement=context.placement,
+    )
+
+
+def _token(
+    snapshot: Snapshot,
+    served: Sequence[_Served],
+    decided: Decided,
+    digest: bytes | None,
+    context: Context,
+    now: int,
+) -> str:
+    enrolled = [(one.decision, one.suppressed) for one in served if one.decision.enrolled]
+    enrolled += [(decision, None) for decision in decided.holdouts]
+    entries = tuple(_entry(exposure_of(snapshot, decision, suppressed, context)) for decision, suppressed in enrolled)
+    content = Content(snapshot.project.version, now, digest or b"", entries, context.channel, context.placement)
+    return sign(snapshot.project.secret, content)
+
+
+def _entry(exposure: Exposure) -> Entry:
+    return Entry(
+        exposure.experiment_id,
+        exposure.variant,
+        exposure.segment,
+        exposure.epoch,
+        exposure.bucket,
+        exposure.propensity,
+        exposure.suppressed,
+        exposure.offer,
+        exposure.template,
+    )
+
+
+def _answer(served: _Served, *, exposed: bool) -> Answer:
+    decision = served.decision
+    return Answer(
+        experiment=decision.experiment,
+        variant=decision.variant_key,
+        enrolled=decision.enrolled,
+        exposed=exposed,
+        reason=decision.reason,
+        segment=decision.segment,
+        propensity=decision.propensity,
+        epoch=decision.epoch,
+        offer=served.offer,
+        suppressed=served.suppressed,
+    )

@@ -1,0 +1,80 @@
+"""One project's rules in memory: loaded whole, compiled once, replaced when the version moves."""
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from offerlab.assignment.ruleset import Rules, Ruleset, compile_ruleset
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.offer import Offer
+from offerlab.domain.product import Product, Relation
+from offerlab.domain.segment import Segment
+from offerlab.intake.purchases import Catalogue
+from offerlab.messaging.message import Message, compile_message
+from offerlab.storage import experiments, offers, products, projects, segments
+from offerlab.storage.projects import Project
+
+
+class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
+    """Everything a request may ask about a project without touching the store.
+
+    Attributes:
+        experiments: all of them by key, archived ones included.
+        messages: compiled texts by offer key.
+        relations: by sku of the product that gives rise to an offer.
+    """
+
+    project: Project
+    ruleset: Ruleset
+    experiments: dict[str, Experiment]
+    offers: dict[str, Offer]
+    products: dict[str, Product]
+    segments: dict[str, Segment]
+    messages: dict[str, Message]
+    relations: dict[str, tuple[Relation, ...]]
+    catalogue: Catalogue
+
+
+def load_snapshot(connection: Connection, project_id: int) -> Snapshot:
+    """Read and compile a project's rules."""
+    project = projects.load(connection, project_id)
+    found = experiments.everything(connection, project_id)
+    known_offers = offers.everything(connection, project_id)
+    known_products = products.everything(connection, project_id)
+    known_segments = segments.everything(connection, project_id)
+    relations = products.relations_of(connection, project_id)
+    rules = Rules(
+        version=project.version,
+        experiments=tuple(found),
+        offers=tuple(known_offers.values()),
+        products=tuple(known_products.values()),
+        segments=tuple(known_segments.values()),
+        relations=tuple(relations),
+    )
+    by_key = {experiment.key: experiment for experiment in found}
+    return Snapshot(
+        project=project,
+        ruleset=compile_ruleset(rules),
+        experiments=by_key,
+        offers=known_offers,
+        products=known_products,
+        segments=known_segments,
+        messages={key: compile_message(offer.message) for key, offer in known_offers.items()},
+        relations=_by_sku(relations),
+        catalogue=_catalogue(project.currency, known_products, by_key),
+    )
+
+
+def _catalogue(currency: str, known: dict[str, Product], experiments_by_key: dict[str, Experiment]) -> Catalogue:
+    costs = {sku: product.unit_cost_micro for sku, product in known.items()}
+    arms = {
+        key: (experiment.id, tuple(arm.key for arm in experiment.variants))
+        for key, experiment in experiments_by_key.items()
+    }
+    return Catalogue(currency=currency, cost_of=costs.get, experiment=arms.get)
+
+
+def _by_sku(relations: list[Relation]) -> dict[str, tuple[Relation, ...]]:
+    grouped: dict[str, list[Relation]] = {}
+    for relation in relations:
+        grouped.setdefault(relation.sku, []).append(relation)
+    return {sku: tuple(items) for sku, items in grouped.items()}
