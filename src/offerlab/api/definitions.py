@@ -70,8 +70,8 @@ def same_key(sent: str, path: str, field: str) -> None:
     opt=operation(
         "define",
         "Create or update a product, or a list of them",
-        body=NewProduct | list[NewProduct],
-        answers={201: ProductView, 200: ProductView | UpsertView},
+        body=(NewProduct, list[NewProduct]),
+        answers={201: ProductView, 200: (ProductView, UpsertView)},
     ),
 )
 async def post_products(request: AnyRequest) -> Response[bytes]:

@@ -37,7 +37,7 @@ def document(app: Litestar) -> dict[str, Any]:
     operations = handlers_of(app)
     types: list[Any] = [Problem]
     for _, _, one in operations:
-        types += [shape for shape in (one.body, *one.answers.values()) if shape is not None]
+        types += [shape for sent in (one.body, *one.answers.values()) for shape in _shapes(sent)]
         types += [parameter.type for parameter in one.query]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     by_type = {_name(shape): schema for shape, schema in zip(types, schemas, strict=True)}
@@ -57,6 +57,19 @@ def document(app: Litestar) -> dict[str, Any]:
             },
         },
     }
+
+
+def _shapes(shape: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type, several in a tuple, or None
+    if shape is None:
+        return ()
+    return tuple(shape) if isinstance(shape, tuple) else (shape,)
+
+
+def _schema(shape: Any, schemas: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - likewise
+    found = [schemas[_name(one)] for one in _shapes(shape)]
+    if len(found) == 1:
+        return dict(found[0])
+    return {"anyOf": found} if found else {}
 
 
 def _name(shape: Any) -> str:  # noqa: ANN401 - any type
@@ -90,7 +103,10 @@ def _operation(path: str, method: str, one: Operation, schemas: dict[str, Any]) 
         "responses": _responses(one, schemas),
     }
     if one.body is not None:
-        described["requestBody"] = {"required": True, "content": {one.body_media: {"schema": schemas[_name(one.body)]}}}
+        described["requestBody"] = {
+            "required": True,
+            "content": {one.body_media: {"schema": _schema(one.body, schemas)}},
+        }
     if one.right not in ("open", "page"):
         kinds = [kind for kind in _KINDS if may(kind, one.right)]
         described["description"] = f"Keys: {', '.join(kinds)}."
@@ -101,8 +117,8 @@ def _operation(path: str, method: str, one: Operation, schemas: dict[str, Any]) 
 def _responses(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, shape in one.answers.items():
-        schema = {} if shape is None else schemas[_name(shape)]
-        answers[str(status)] = {"description": "Done", "content": {one.media: {"schema": schema}}}
+        content = {one.media: {"schema": _schema(shape, schemas)}}
+        answers[str(status)] = {"description": "Done", "content": content}
     problem = {MEDIA_TYPE: {"schema": schemas[_name(Problem)]}}
     for status, description in _PROBLEMS.items():
         answers.setdefault(str(status), {"description": description, "content": problem})

@@ -106,6 +106,6 @@ def _children(connection: Connection, table: Any, ids: Iterable[int]) -> dict[in
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in connection.execute(select(table).where(table.c.experiment_id.in_(list(ids))).order_by(order)).mappings():
         found[row["experiment_id"]].append(
-            {name: value for name, value in row.items() if name not in ("experiment_id", "position")}
+            {str(name): value for name, value in row.items() if name not in ("experiment_id", "position")}
         )
     return found
