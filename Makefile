@@ -38,7 +38,7 @@ lowest: dev ## the quick tests on the lowest versions that pyproject allows
 	@$(BIN)/python -m venv --clear $(LOWEST)
 	@$(BIN)/python -m uv pip compile --quiet --resolution=lowest-direct --extra=postgres pyproject.toml -o $(LOWEST)/lowest.txt
 	@$(BIN)/python -m uv pip install --quiet --python $(LOWEST)/bin/python \
-		--constraint $(LOWEST)/lowest.txt --group dev --editable '.[postgres]'
+		--constraint $(LOWEST)/lowest.txt --group test --editable '.[postgres]'
 	@$(LOWEST)/bin/python -m pytest -m "$(QUICK)" -p no:cacheprovider
 
 lock: dev ## resolve the dependencies anew: requirements/*.txt with hashes, no index named
