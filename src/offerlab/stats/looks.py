@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from offerlab.errors import InvalidPlan
 from offerlab.stats import confidence_sequence
@@ -78,6 +78,11 @@ class Course(Struct, frozen=True):
     past_bounds: FloatArray
     times: tuple[float, ...]  # of the looks that count, today's last
     anchor: list[int]  # per past look: which of `times` it belongs to
+
+    @property
+    def alpha_now(self) -> float:
+        """Two-sided level at which today's test is to be run."""
+        return self.spent if self.kind == "fixed" else float(2.0 * ndtr(-self.boundary))
 
 
 def timeline(n: float, rule: Rule, past_n: Sequence[float]) -> Course:

@@ -94,11 +94,11 @@ def beyond(before: Paths, time: float, z: FloatArray | float, drift: FloatArray 
         drift: one value, or as many as z.
 
     Returns:
-        Chances, one-dimensional.
+        Chances, one-dimensional, one for each z or drift, whichever are more.
     """
-    slope, limit = np.broadcast_arrays(np.atleast_1d(np.asarray(drift, dtype=np.float64)), np.atleast_1d(z))
+    slope, limit = np.atleast_1d(np.asarray(drift, dtype=np.float64)), np.atleast_1d(z)
     gap = np.sqrt(time - before.time)
-    mean = before.score + slope[:, None] * (time - before.time)
+    mean = before.score + slope[:, None] * gap**2
     return np.asarray(np.sum(before.tilted(slope) * ndtr((mean - limit[:, None] * np.sqrt(time)) / gap), axis=1))
 
 

@@ -5,6 +5,9 @@ alpha for which the same spending function would reject today. It is below the p
 boundary is crossed, and it holds at every look at once.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -34,24 +37,29 @@ def repeated_p_value(fractions: tuple[float, ...], z: FloatArray, plan: Plan) ->
     """
     size = np.abs(z) if plan.sides > 1 else np.asarray(z, dtype=np.float64)
     found = np.where(size >= CAP, plan.sides * ndtr(-_FARTHEST), 1.0)
-    planned, own = float(boundaries(fractions, plan)[-1]), float(-ndtri(plan.alpha / plan.sides))
+    planned = float(boundaries(fractions, plan)[-1])
     inside, outside = size <= planned, (size > planned) & (size < CAP)
-    first = 0.01 if plan.sides > 1 else -2.5
-    if np.any(inside):
-        found[inside] = _between(fractions, size[inside], plan, np.linspace(first, own, _INSIDE))
-    if np.any(outside):
-        found[outside] = _between(fractions, size[outside], plan, np.linspace(own, max(_FARTHEST, own + 1.0), _OUTSIDE))
+    for here, beyond_alpha in ((inside, False), (outside, True)):
+        if np.any(here):
+            quantile, lowest, highest = _quantile_of(fractions, plan, beyond_alpha=beyond_alpha)
+            p = plan.sides * ndtr(-quantile(np.clip(size[here], lowest, highest)))
+            found[here] = np.where(size[here] < lowest, 1.0, p)
     return found
 
 
-def _between(fractions: tuple[float, ...], size: FloatArray, plan: Plan, quantiles: FloatArray) -> FloatArray:
-    """p-values by interpolation between the boundaries of the alphas at `quantiles`."""
+@lru_cache(maxsize=1024)
+def _quantile_of(
+    fractions: tuple[float, ...], plan: Plan, *, beyond_alpha: bool
+) -> tuple[Callable[[FloatArray], FloatArray], float, float]:
+    """Today's boundary to the quantile of its alpha, on one side of the planned alpha, and the range covered."""
     from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  # serving must not pay for this import
 
+    own = float(-ndtri(plan.alpha / plan.sides))
+    first, last = (own, max(_FARTHEST, own + 1.0)) if beyond_alpha else (0.01 if plan.sides > 1 else -2.5, own)
+    quantiles = np.linspace(first, last, _OUTSIDE if beyond_alpha else _INSIDE)
     alphas = plan.sides * ndtr(-quantiles)
     bounds = np.array([boundaries(fractions, Plan(float(alpha), plan.spending, plan.sides))[-1] for alpha in alphas])
     keep = np.concatenate([[True], np.diff(bounds) > 0.0])  # at the cap several alphas share one boundary
-    if int(np.sum(keep)) < 2:  # noqa: PLR2004  # nothing to interpolate between
-        return np.full_like(size, alphas[0])
-    at = PchipInterpolator(bounds[keep], quantiles[keep])(np.clip(size, bounds[0], bounds[-1]))
-    return np.asarray(np.where(size < bounds[0], 1.0, plan.sides * ndtr(-at)))
+    if int(np.sum(keep)) < 2:  # noqa: PLR2004  # every alpha has its boundary at the cap
+        return PchipInterpolator([0.0, CAP], [first, first]), 0.0, CAP
+    return PchipInterpolator(bounds[keep], quantiles[keep]), float(bounds[0]), float(bounds[-1])

@@ -113,6 +113,13 @@ def signed_z(p_value: float, estimate: float) -> float:
     return size if estimate > 0.0 else -size
 
 
+def alpha_now(n: float, rule: Rule, past_n: Sequence[float] = ()) -> float:
+    """Two-sided level at which a test read today at n customers, after looks at `past_n`, is to be run."""
+    if not n > 0.0:
+        raise InvalidPlan("a look needs customers", field="looks")
+    return timeline(n, rule, past_n).alpha_now
+
+
 def read(z: float, n: float, rule: Rule, looks: Sequence[Look] = (), *, estimate: float | None = None) -> Reading:
     """Today's answer for one comparison.
 
@@ -189,7 +196,7 @@ def read_many(
         kind=course.kind,
         note=course.note,
         fraction=course.fraction,
-        alpha_now=rule.alpha if course.kind == "fixed" else float(2.0 * ndtr(-course.boundary)),
+        alpha_now=course.alpha_now,
         boundary=course.boundary,
         spent=course.spent,
         p_value=np.where(crossed, np.minimum(p_value, below), np.maximum(p_value, rule.alpha)),
@@ -228,10 +235,11 @@ def _group(
     first = anchors[np.argmax(np.vstack([earlier, np.ones((1, z.size), dtype=np.bool_)]), axis=0)]
     for stop in np.unique(first):
         here = first == stop
+        stopped = here & (crossed | (course.note == "plan_complete"))
         kept = min(int(stop), looks)
         path = stagewise.course_of([*course.times[:kept], course.times[-1]], list(bounds[:kept]))
         median[here] = stagewise.median_unbiased(path, z[here])
-        p_value[here] = stagewise.p_value(path, z[here])
+        p_value[stopped] = stagewise.p_value(path, z[stopped])
     going_on = ~crossed & ((course.note == "on_plan") | (first < looks))
     if np.any(going_on):
         p_value[going_on] = repeated_p_value(course.times, z[going_on], rule.plan)

@@ -9,7 +9,8 @@ The estimate is the drift for which the outcome is the median one. Its MEDIAN is
 because an early stop on an extreme value has no counterpart below.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from msgspec import Struct
@@ -30,18 +31,26 @@ class Course(Struct, frozen=True):
         times: information fractions, the last is the one read.
         upper: symmetric boundaries of the looks before (one fewer).
         arriving: null paths that arrive at each look.
+        above: chance that a null path has crossed upwards before.
     """
 
     times: tuple[float, ...]
     upper: tuple[float, ...]
     arriving: tuple[Paths, ...]
+    above: float
 
 
 def course_of(times: Sequence[float], upper: Sequence[float]) -> Course:
     """The course through `times` with two-sided boundaries `upper` at all but the last."""
+    return _course(tuple(float(time) for time in times), tuple(float(bound) for bound in upper))
+
+
+@lru_cache(maxsize=512)
+def _course(times: tuple[float, ...], upper: tuple[float, ...]) -> Course:
     bounds = [*upper, np.inf]
     arriving = course(times, [-bound for bound in bounds], bounds)
-    return Course(tuple(times), tuple(upper), tuple(arriving))
+    ahead = sum(float(beyond(*look)[0]) for look in zip(arriving, times, upper, strict=False))
+    return Course(times, upper, tuple(arriving), ahead)
 
 
 def stopped_above(path: Course, drift: FloatArray) -> FloatArray:
@@ -65,7 +74,7 @@ def p_value(path: Course, z: FloatArray) -> FloatArray:
         Fairbanks and Madsen (1982), Biometrika 69(1), 69-74; Jennison and Turnbull (2000), section 8.4.
     """
     size = np.abs(z)
-    tail = stopped_above(path, np.zeros(1)) + beyond(path.arriving[-1], path.times[-1], size)
+    tail = path.above + beyond(path.arriving[-1], path.times[-1], size)
     return np.asarray(np.minimum(1.0, 2.0 * tail))
 
 
@@ -86,11 +95,18 @@ def median_unbiased(path: Course, z: FloatArray) -> FloatArray:
     """
     if not path.upper:
         return np.asarray(z, dtype=np.float64)
+    drift, farthest = _drift_of(path.times, path.upper)
+    found = drift(np.minimum(np.abs(z), farthest)) * np.sqrt(path.times[-1])
+    return np.asarray(np.sign(z) * np.minimum(found, np.abs(z)))
+
+
+@lru_cache(maxsize=512)
+def _drift_of(times: tuple[float, ...], upper: tuple[float, ...]) -> tuple[Callable[[FloatArray], FloatArray], float]:
+    """Z to the drift whose median it is, and the largest Z for which that is tabulated."""
     from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  # serving must not pay for this import
 
-    drifts, heights = _table(path)
-    found = PchipInterpolator(heights, drifts)(np.minimum(np.abs(z), heights[-1]))
-    return np.asarray(np.sign(z) * np.minimum(found * np.sqrt(path.times[-1]), np.abs(z)))
+    drifts, heights = _table(_course(times, upper))
+    return PchipInterpolator(heights, drifts), float(heights[-1])
 
 
 def _largest_drift(path: Course) -> float:
