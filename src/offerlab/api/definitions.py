@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, get, patch, post, put
+from litestar.params import FromPath
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import caller_of, change, runtime_of
@@ -106,7 +107,7 @@ async def list_products(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/products/{sku:str}", opt=operation("read", "Read a product", answers={200: ProductView}))
-async def get_product(request: AnyRequest, sku: str) -> Response[bytes]:
+async def get_product(request: AnyRequest, sku: FromPath[str]) -> Response[bytes]:
     """One product."""
     snapshot = snapshot_of(request)
     return reply(product_view(_found(snapshot.products.get(sku), "product", sku), snapshot.project.currency))
@@ -115,7 +116,7 @@ async def get_product(request: AnyRequest, sku: str) -> Response[bytes]:
 @put(
     "/v1/products/{sku:str}", opt=operation("define", "Replace a product", body=NewProduct, answers={200: ProductView})
 )
-async def put_product(request: AnyRequest, sku: str) -> Response[bytes]:
+async def put_product(request: AnyRequest, sku: FromPath[str]) -> Response[bytes]:
     """Create or replace a product."""
     return await _save_product(request, sku, await bounded(request, DEFINITION_LIMIT))
 
@@ -124,7 +125,7 @@ async def put_product(request: AnyRequest, sku: str) -> Response[bytes]:
     "/v1/products/{sku:str}",
     opt=operation("define", "Change some fields of a product", body=dict[str, object], answers={200: ProductView}),
 )
-async def patch_product(request: AnyRequest, sku: str) -> Response[bytes]:
+async def patch_product(request: AnyRequest, sku: FromPath[str]) -> Response[bytes]:
     """Change the fields that are sent."""
     snapshot = snapshot_of(request)
     known = product_view(_found(snapshot.products.get(sku), "product", sku), snapshot.project.currency)
@@ -167,7 +168,7 @@ async def list_offers(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/offers/{key:str}", opt=operation("read", "Read an offer", answers={200: OfferView}))
-async def get_offer(request: AnyRequest, key: str) -> Response[bytes]:
+async def get_offer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """One offer in its newest version."""
     snapshot = snapshot_of(request)
     return reply(offer_view(_found(snapshot.offers.get(key), "offer", key), snapshot.project.currency))
@@ -177,7 +178,7 @@ async def get_offer(request: AnyRequest, key: str) -> Response[bytes]:
     "/v1/offers/{key:str}",
     opt=operation("define", "Store the next version of an offer", body=NewOffer, answers={200: OfferView}),
 )
-async def put_offer(request: AnyRequest, key: str) -> Response[bytes]:
+async def put_offer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """A changed offer is a new version; one that a running experiment shows is frozen."""
     return await _save_offer(request, key, await bounded(request, DEFINITION_LIMIT))
 
@@ -186,7 +187,7 @@ async def put_offer(request: AnyRequest, key: str) -> Response[bytes]:
     "/v1/offers/{key:str}",
     opt=operation("define", "Change some fields of an offer", body=dict[str, object], answers={200: OfferView}),
 )
-async def patch_offer(request: AnyRequest, key: str) -> Response[bytes]:
+async def patch_offer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Change the fields that are sent."""
     snapshot = snapshot_of(request)
     known: dict[str, object] = msgspec.to_builtins(
@@ -228,7 +229,7 @@ async def list_segments(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/segments/{key:str}", opt=operation("read", "Read a segment", answers={200: SegmentView}))
-async def get_segment(request: AnyRequest, key: str) -> Response[bytes]:
+async def get_segment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """One segment."""
     return reply(segment_view(_found(snapshot_of(request).segments.get(key), "segment", key)))
 
@@ -236,7 +237,7 @@ async def get_segment(request: AnyRequest, key: str) -> Response[bytes]:
 @put(
     "/v1/segments/{key:str}", opt=operation("define", "Replace a segment", body=NewSegment, answers={200: SegmentView})
 )
-async def put_segment(request: AnyRequest, key: str) -> Response[bytes]:
+async def put_segment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Replace a segment; one that a running experiment uses is frozen."""
     return await _save_segment(request, key, await bounded(request, DEFINITION_LIMIT))
 
@@ -245,7 +246,7 @@ async def put_segment(request: AnyRequest, key: str) -> Response[bytes]:
     "/v1/segments/{key:str}",
     opt=operation("define", "Change some fields of a segment", body=dict[str, object], answers={200: SegmentView}),
 )
-async def patch_segment(request: AnyRequest, key: str) -> Response[bytes]:
+async def patch_segment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Change the fields that are sent."""
     known = segment_view(_found(snapshot_of(request).segments.get(key), "segment", key))
     return await _save_segment(request, key, patched(await bounded(request, DEFINITION_LIMIT), known))
@@ -281,7 +282,7 @@ def list_layers(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/layers/{key:str}", opt=operation("read", "Read a layer", answers={200: LayerView}), sync_to_thread=True)
-def get_layer(request: AnyRequest, key: str) -> Response[bytes]:
+def get_layer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """One layer."""
     return reply(_layer_view(_found(_layers(request).get(key), "layer", key)))
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, get, patch, post, put
+from litestar.params import FromPath
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import change
@@ -58,7 +59,7 @@ async def list_experiments(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/experiments/{key:str}", opt=operation("read", "Read an experiment", answers={200: ExperimentView}))
-async def get_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def get_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """One experiment."""
     return reply(experiment_view(_found(request, key)))
 
@@ -67,7 +68,7 @@ async def get_experiment(request: AnyRequest, key: str) -> Response[bytes]:
     "/v1/experiments/{key:str}",
     opt=operation("define", "Replace the settings of a draft", body=NewExperiment, answers={200: ExperimentView}),
 )
-async def put_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def put_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Replace the settings of a draft; a started experiment is frozen."""
     body = await bounded(request, DEFINITION_LIMIT)
     return await _edit(request, key, body)
@@ -82,7 +83,7 @@ async def put_experiment(request: AnyRequest, key: str) -> Response[bytes]:
         answers={200: ExperimentView},
     ),
 )
-async def patch_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """On a draft any setting; on a started experiment weights, allocation, traffic, name and hypothesis."""
     body = await bounded(request, DEFINITION_LIMIT)
     known = _found(request, key)
@@ -134,25 +135,25 @@ def _step(name: str, summary: str) -> dict[str, Any]:
 
 
 @post(**_step("start", "Start a draft: its settings freeze"))
-async def start_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def start_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Start; when this answers, decisions already split."""
     return await change(request, lambda desk: (200, experiment_view(authoring.start(desk, key))))
 
 
 @post(**_step("pause", "Pause: everybody sees control, nobody is exposed"))
-async def pause_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def pause_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Pause."""
     return await change(request, lambda desk: (200, experiment_view(authoring.pause(desk, key))))
 
 
 @post(**_step("resume", "Resume after a pause"))
-async def resume_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def resume_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Resume."""
     return await change(request, lambda desk: (200, experiment_view(authoring.resume(desk, key))))
 
 
 @post(**_step("archive", "Put a draft or stopped experiment away"))
-async def archive_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def archive_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Archive."""
     return await change(request, lambda desk: (200, experiment_view(authoring.archive(desk, key))))
 
@@ -166,7 +167,7 @@ async def archive_experiment(request: AnyRequest, key: str) -> Response[bytes]:
         answers={200: ExperimentView},
     ),
 )
-async def stop_experiment(request: AnyRequest, key: str) -> Response[bytes]:
+async def stop_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Stop; an empty body serves nothing and concludes nothing."""
     body = await bounded(request, DEFINITION_LIMIT)
     sent = decode(body or b"{}", _STOP)

@@ -81,6 +81,13 @@ class Front:
         self._on_failure = on_failure
         self._app: Application | None = None
 
+    @classmethod
+    def around(cls, app: Application, *, origins: tuple[str, ...] = ()) -> "Front":
+        """The front of an application that is loaded already."""
+        front = cls(lambda: app, origins=origins)
+        front._app = app
+        return front
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
         if scope["type"] == "lifespan":

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, delete, get, post
+from litestar.params import FromPath
 from msgspec import Struct
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
@@ -49,7 +50,7 @@ def list_keys(request: AnyRequest) -> Response[bytes]:
 
 
 @delete("/v1/keys/{key_id:int}", status_code=200, opt=operation("define", "Revoke an API key", answers={200: KeyView}))
-async def revoke_key(request: AnyRequest, key_id: int) -> Response[bytes]:
+async def revoke_key(request: AnyRequest, key_id: FromPath[int]) -> Response[bytes]:
     """From now on the key opens nothing."""
 
     def work(desk: Desk) -> tuple[int, object]:

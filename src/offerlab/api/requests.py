@@ -39,6 +39,7 @@ Prose = Annotated[str, Meta(max_length=20_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
 Seconds = Annotated[int, Meta(ge=0, le=63_072_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+CustomerId = Annotated[object, Meta(extra_json_schema={"type": ["string", "integer", "null"]})]
 Skus = Annotated[tuple[Word, ...], Meta(max_length=1_000)]
 
 
@@ -328,8 +329,8 @@ class ContextBody(_Body, frozen=True, kw_only=True):
 class DecisionRequest(_Body, frozen=True, kw_only=True):
     """Which variant for this customer, now?"""
 
-    customer_id: object = None
-    anonymous_id: object = None
+    customer_id: CustomerId = None
+    anonymous_id: CustomerId = None
     attributes: dict[str, object] = {}
     context: ContextBody = ContextBody()
     experiments: Annotated[tuple[str, ...], Meta(max_length=1_000)] | None = None
@@ -339,7 +340,7 @@ class DecisionRequest(_Body, frozen=True, kw_only=True):
 class BulkCustomer(_Body, frozen=True, kw_only=True):
     """One customer of a mailing."""
 
-    customer_id: object = None
+    customer_id: CustomerId = None
     attributes: dict[str, object] = {}
 
 
