@@ -20,6 +20,7 @@ from scipy import special
 
 from offerlab.errors import InvalidInput, InvalidPlan
 from offerlab.stats.multiplicity import check_alpha, holm
+from offerlab.stats.wald import wald_test
 
 Floats = NDArray[np.float64]
 
@@ -101,8 +102,8 @@ def check_split(
     if totals.sum() and expected[weighted].min() > 0.0:
         deviation = float(np.max(np.abs(entered.sum(axis=0)[weighted] / expected[weighted] - 1)))
     if degrees and expected[weighted].min() >= SMALLEST_EXPECTED:
-        statistic, degrees = _joint_chi_square(entered.sum(axis=0) - expected, entered_totals, shares)
-        p_value = float(special.chdtrc(degrees, statistic))
+        test = wald_test(entered.sum(axis=0) - expected, _covariance(entered_totals, shares))
+        statistic, degrees, p_value = test.statistic, test.degrees, test.p_value
     return SplitCheck(
         state=_judge(strays, p_value, alarm=alarm, warning=warning, large=deviation >= smallest_deviation),
         observed=tuple(int(n) for n in counts.sum(axis=0)),
@@ -201,16 +202,9 @@ def _log_e_values(counts: Floats, shares: Floats, concentration: float) -> Float
     return np.where(strays > 0.0, np.inf, np.cumsum(steps))
 
 
-def _joint_chi_square(difference: Floats, totals: Floats, shares: Floats) -> tuple[float, int]:
-    """Quadratic form of the summed deviations in the pseudo-inverse of their covariance, and its rank."""
-    covariance = np.diag(totals @ shares) - (shares * totals[:, np.newaxis]).T @ shares
-    scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    kept = scale > 0.0
-    correlation = covariance[np.ix_(kept, kept)] / np.multiply.outer(scale[kept], scale[kept])
-    values, vectors = np.linalg.eigh(correlation)
-    spanned = values > 1e-9 * values[-1]
-    turned = vectors.T[spanned] @ (difference[kept] / scale[kept])
-    return float(np.sum(turned**2 / values[spanned])), int(spanned.sum())
+def _covariance(totals: Floats, shares: Floats) -> Floats:
+    """Of the counts per arm, summed over the strata: sum_e n_e (diag(w_e) - w_e w_e')."""
+    return np.asarray(np.diag(totals @ shares) - (shares * totals[:, np.newaxis]).T @ shares, dtype=np.float64)
 
 
 def _judge(strays: int, p_value: float | None, *, alarm: float, warning: float, large: bool) -> State:
