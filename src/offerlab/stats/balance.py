@@ -62,7 +62,8 @@ class CrossoverCheck(Struct, frozen=True):
     """Customers seen in more than one arm (left out of every effect, and counted here).
 
     Attributes:
-        state: `pass` up to the limit, `look` above it, `stop` when even the lower end is above, `not_yet` without units.
+        state: `pass` up to the limit, `look` above it, `stop` when even the lower end is above it, `not_yet` without
+            units.
         crossovers, units: customers in several arms; all exposed customers, crossovers among them.
         share, lower, upper: crossovers / units and its 99.9 % Wilson interval; None without units.
     """

@@ -1,9 +1,9 @@
 """Does the effect fade or grow with the days since a customer's first exposure?
 
-A line through the effects by day, with a slope test that knows that the days come from the same customers. Compare only
-customers whose whole stretch of days has passed, or the late days are another population than the early ones.
-Rejected: comparing the first calendar week with the last (new customers keep arriving, so it mixes cohorts), and treating
-the days as independent (a big spender is in all of them).
+A line through the effects by day, with a slope test that knows that the days come from the same customers. Compare
+only customers whose whole stretch of days has passed, or the late days are another population than the early ones.
+Rejected: comparing the first calendar week with the last (new customers keep arriving, so it mixes cohorts), and
+treating the days as independent (a big spender is in all of them).
 """
 
 from typing import Literal
@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Course = Literal["fading", "growing", "steady"]
 
 _FEWEST_DAYS = 3
+_ROUNDING = 1e-12  # a slope's variance below this share of what independent days would give is rounding
 
 
 class Trend(Struct, frozen=True):
@@ -77,9 +78,10 @@ def effect_trend(
     centre = x - weights @ x
     contrast = weights * centre / np.sum(weights * centre**2)
     slope, average = float(contrast @ d), float(weights @ d)
-    error = float(np.sqrt(max(contrast @ sigma @ contrast, 0.0)))
-    if error == 0.0:
+    variance = float(contrast @ sigma @ contrast)
+    if variance <= _ROUNDING * float(contrast**2 @ np.diag(sigma)):
         return Undetermined("no_variance", "The days move together exactly, so the slope has no error.")
+    error = float(np.sqrt(variance))
     half = float(-ndtri(alpha / 2)) * error
     p_value = float(2 * ndtr(-abs(slope) / error))
     course: Course = "steady" if p_value >= alpha else "growing" if slope * average > 0 else "fading"

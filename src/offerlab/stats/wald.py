@@ -1,7 +1,7 @@
 """Several estimates with their covariance: is there anything in them but noise?
 
-One quadratic form for all who ask (sample ratio, balance before the start, equality of segments), with a pseudo-inverse:
-shares that add up to one and columns that copy each other lose a degree of freedom, not their answer.
+One quadratic form for all who ask (sample ratio, balance before the start, equality of segments), with a
+pseudo-inverse: shares that add up to one and columns that copy each other lose a degree of freedom, not their answer.
 """
 
 import numpy as np
@@ -65,7 +65,8 @@ def joint_differences(control: Moments, treatment: Moments) -> tuple[Floats, Flo
     """Differences of all columns' means between two arms, and the covariance of these differences.
 
     Args:
-        control, treatment: one arm each, same k columns, at least two customers each.
+        control: one arm, at least two customers, k columns.
+        treatment: likewise, with the same columns.
 
     Returns:
         (k,) treatment less control, and (k, k).
