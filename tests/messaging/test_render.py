@@ -184,6 +184,17 @@ def test_messages_that_differ_by_customer_or_trigger() -> None:
     ]
 
 
+def test_personal_and_generic_wording_are_two_arms() -> None:
+    """S96: the personal message differs by customer, the generic one does not, and their hashes tell them apart."""
+    personal, generic = one("{{ customer.first_name | default: '고객' }}님, {{ offer.name }}"), one("{{ offer.name }}")
+    said = [
+        {render(message, capsule_context(customer={"first_name": name}), "ko") for name in ("민수", "지은")}
+        for message in (personal, generic)
+    ]
+    assert [len(words) for words in said] == [2, 1]
+    assert personal.hash != generic.hash
+
+
 def test_the_hash_is_the_version_of_the_words() -> None:
     """S47: the same texts have one hash in any order and normal form, other texts another; the vector is frozen."""
     ko, en = LocalizedText(title="캡슐 세트", body="{{ offer.name }}"), LocalizedText(body="x")
