@@ -104,7 +104,8 @@ def main() -> None:
     ours, plain = typical()
     slowest_compile, slowest_render = hostile()
     row = (
-        f"| {datetime.now(UTC):%Y-%m-%d} | messaging | typical message {ours * 1e6:.0f} µs, {ours / plain:.0f} x str.format; "
+        f"| {datetime.now(UTC):%Y-%m-%d} | messaging | "
+        f"typical message {ours * 1e6:.0f} µs, {ours / plain:.0f} x str.format; "
         f"hostile: compile {slowest_compile * 1e3:.1f} ms, render {slowest_render * 1e3:.1f} ms | "
         f"python-liquid {version('python-liquid')}, Python {platform.python_version()}, {os.cpu_count()} cores |"
     )
