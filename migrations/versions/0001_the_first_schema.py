@@ -208,7 +208,7 @@ def upgrade() -> None:
         sa.Column("event_id", sa.Text(), nullable=True),
         sa.Column("type", sa.Text(), nullable=True),
         sa.Column("sample", sa.Text(), nullable=True),
-        sa.Column("redriven", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("redriven", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected")),
     )
     op.create_index("ix_rejected_project_id", "rejected", ["project_id", "code", "received_at"], unique=False)

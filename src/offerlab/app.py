@@ -130,4 +130,4 @@ def _prepared(settings: Settings, now: Callable[[], int]) -> tuple[FirstStart, R
     first = prepare(engine, currency=settings.currency, admin_key=settings.admin_key, now=now)
     runtime = Runtime(engine, now=now, new_number=new_number, new_salt=new_salt)
     runtime.start()
-    return first, runtime, Serving(runtime)
+    return first, runtime, Serving(runtime, patience_s=settings.state_timeout_ms / 1000)

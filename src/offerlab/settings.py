@@ -24,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         lake_url: folder or object store of sealed events, None is none.
         engine: what computes moments: `store` asks the database itself.
         host, port: where `serve` listens.
+        state_timeout_ms: how long a decision waits for a customer's state from a database server.
     """
 
     data_dir: Path = Path("offerlab-data")
@@ -35,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     engine: str = "store"
     host: str = "127.0.0.1"
     port: int = 8000
+    state_timeout_ms: int = 10
 
     @property
     def url(self) -> str:
@@ -61,10 +63,11 @@ def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
         found["data_dir"] = Path(folder)
     if origins := environment.get(PREFIX + "ORIGINS"):
         found["origins"] = tuple(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
-    if port := environment.get(PREFIX + "PORT"):
-        if not port.isdecimal():
-            raise Misconfigured(f"{PREFIX}PORT is no number: {port!r}")
-        found["port"] = int(port)
+    for name in ("port", "state_timeout_ms"):
+        if number := environment.get(PREFIX + name.upper()):
+            if not (number.isascii() and number.isdecimal()):
+                raise Misconfigured(f"{PREFIX}{name.upper()} is no number: {number!r}")
+            found[name] = int(number)
     found.update({name: value for name, value in flags.items() if value is not None})
     settings = structs.replace(Settings(), **found)
     _check(settings)

@@ -28,7 +28,7 @@ class Service:
 
     def __init__(self, url: str, **settings: Any) -> None:
         self.url = url
-        self.settings = Settings(database_url=url, admin_key=ADMIN, **{"currency": "KRW", **settings})
+        self.settings = Settings(database_url=url, admin_key=ADMIN, **{**DEFAULTS, **settings})
         self.time = NOON
         self._runner = asyncio.Runner()
         self.app = self._start()
@@ -133,6 +133,9 @@ class Service:
         started = self.post("/v1/experiments/coffee-addon/start")
         assert started.status_code == 200, started.text
 
+
+DEFAULTS: dict[str, Any] = {"currency": "KRW", "state_timeout_ms": 10_000}
+"""A busy machine must not make a test's decision stale: what staleness does has tests of its own."""
 
 COFFEE: list[dict[str, Any]] = [
     {"sku": "coffee-machine", "name": "커피 머신", "price": "129000", "unit_cost": "70000"},

@@ -234,6 +234,7 @@ def reject(connection: Connection, project_id: int, items: Sequence[Rejection], 
                     "event_id": item.id,
                     "type": item.type,
                     "sample": item.raw.decode("utf-8", "replace") or None,
+                    "redriven": False,
                 }
                 for item in items
             ],

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
 )
 
 from offerlab.storage.columns import Digest, Document, Name, Number
@@ -398,7 +397,7 @@ rejected = Table(
     Column("event_id", Text),
     Column("type", Text),
     Column("sample", Text),  # the body with personal fields masked
-    Column("redriven", Boolean, nullable=False, server_default=false()),
+    Column("redriven", Boolean, nullable=False),
     Index("ix_rejected_project_id", "project_id", "code", "received_at"),
 )
 

@@ -84,10 +84,12 @@ class Serving:
 
     Args:
         runtime: the process's state.
+        patience_s: how long a decision waits for a state from a database server.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, patience_s: float = READ_S) -> None:
         self.runtime = runtime
+        self._patience_s = patience_s
         self._embedded = runtime.engine.dialect.name == "sqlite"
         self._states = EmbeddedStates(runtime.engine) if self._embedded else ServerStates(runtime.engine)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="offerlab-states")
@@ -189,7 +191,7 @@ class Serving:
             else:
                 loop = asyncio.get_running_loop()
                 work = loop.run_in_executor(self._pool, self._states.read, project_id, digest)
-                state = await asyncio.wait_for(work, READ_S)
+                state = await asyncio.wait_for(work, self._patience_s)
         except (TimeoutError, OfferLabError, sqlite3.Error) as error:
             self._failures += 1
             if self._failures >= BREAK_AFTER:
