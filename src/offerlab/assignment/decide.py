@@ -17,6 +17,8 @@ The order of the gates, each with the reason it gives:
 A holdout is drawn by the same gates, and its own moment comes when an experiment that it covers would let the
 customer through if there were no holdout: in both of its arms alike.
 
+Whether the arm's offer may be shown to this customer comes last and changes no arm: `suppress.py`.
+
 Only what is needed is hashed: nothing for a gate that is wide open, one hash per layer and holdout however many
 experiments share them. An experiment with nothing but arms takes the short way in `decide` itself.
 """
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING
 from offerlab.assignment.plan import Gate, Plan
 from offerlab.assignment.profile import attributes_of
 from offerlab.assignment.ruleset import Ruleset, View
+from offerlab.assignment.suppress import Case, is_bare, judge, on_page, preview
 from offerlab.domain.customer import Assignment, CustomerState
 from offerlab.domain.decision import Decided, Decision, Outcome, Reason, Request
 from offerlab.domain.experiment import EVERYONE, HELD_OUT
@@ -56,16 +59,24 @@ def decide(ruleset: Ruleset, state: CustomerState, request: Request, now: int) -
     unit = request.unit
     encoded = b"" if unit is None else unit.encode()
     swift = unit is not None
+    bare = is_bare(request)
+    context = request.context
     call: _Call | None = None
     decisions: list[Decision] = []
     for plan in plans:
-        if plan.plain and swift and plan.moment is None and plan.id not in assignments:
+        if (
+            plan.plain
+            and swift
+            and (bare or not plan.offers)
+            and plan.id not in assignments
+            and (plan.moment is None or plan.moment.fits(context))
+        ):
             split = plan.split
             draw = sha256(plan.prefix + encoded).digest()
             decisions.append(Decision(split.outcomes[bisect_right(split.cuts, draw)], draw))
         else:
             if call is None:
-                call = _Call(ruleset, view, state, request, now)
+                call = _Call(ruleset, view, state, request, now, bare=bare)
             decisions.append(call.holdout(plan) if plan.is_holdout else call.experiment(plan))
     if call is None:
         return Decided(decisions, unknown, [])
@@ -105,6 +116,8 @@ class _Call:
     __slots__ = (
         "assignments",
         "attributes",
+        "bare",
+        "case",
         "held",
         "layers",
         "moments",
@@ -116,13 +129,17 @@ class _Call:
         "view",
     )
 
-    def __init__(self, ruleset: Ruleset, view: View, state: CustomerState, request: Request, now: int) -> None:
+    def __init__(
+        self, ruleset: Ruleset, view: View, state: CustomerState, request: Request, now: int, *, bare: bool
+    ) -> None:
         self.ruleset = ruleset
         self.view = view
         self.state = state
         self.request = request
         self.now = now
         self.assignments = state.assignments
+        self.bare = bare
+        self.case: Case | None = None
         self.attributes: Attributes | None = None
         self.segments: dict[int, bool] = {}
         self.layers: dict[bytes, bytes] = {}
@@ -137,17 +154,17 @@ class _Call:
             return plan.outside["NO_CONTEXT_MATCH"]
         unit = self._unit(plan)
         if unit is None:
-            return plan.outside["NO_UNIT"]
+            return self._outside(plan, "NO_UNIT")
         if plan.forced and (forced := self._forced(plan)) is not None:
-            return Decision(forced)
+            return self._shown(plan, forced)
         assigned = self.assignments.get(plan.id)
         if assigned is not None:
             self._reach(plan)
-            return Decision(self._outcome_of(plan, assigned), assigned.bucket)
+            return self._shown(plan, self._outcome_of(plan, assigned), assigned.bucket)
         if plan.holdouts and self._is_held(plan):
             if self._entry(plan, unit) is None:
                 self._reach(plan)
-            return plan.outside["HOLDOUT"]
+            return self._outside(plan, "HOLDOUT")
         return self._drawn(plan, unit)
 
     def holdout(self, plan: Plan) -> Decision:
@@ -165,30 +182,59 @@ class _Call:
                 asked.add(plan.id)
                 if decision.outcome.reason == "SPLIT" and not self._has_come(plan, decisions):
                     decisions[place] = plan.outside["NO_CONTEXT_MATCH"]
+        if self.ruleset.settings.slots is not None:
+            self._fill_slots(decisions, self.ruleset.settings.slots)
         along = [self.held[one.id] for one in self.view.holdouts if one.id in self.moments and one.id not in asked]
         return Decided(decisions, unknown, [decision for decision in along if decision.outcome.reason == "SPLIT"])
+
+    def _fill_slots(self, decisions: list[Decision], slots: int) -> None:
+        """The first offers of the answer fill the page; for the others it is full."""
+        for place, decision in enumerate(decisions):
+            offer = decision.offer
+            if offer is None or not on_page(offer, self.request):
+                continue
+            if slots > 0 or decision.outcome.reason == "FORCED":
+                slots -= 1
+            else:
+                decisions[place] = Decision(decision.outcome, decision.draw, "cap")
 
     def _drawn(self, plan: Plan, unit: bytes) -> Decision:
         closed = self._entry(plan, unit)
         if closed is not None:
-            return plan.outside[closed]
+            return self._outside(plan, closed)
         self._reach(plan)
         split = plan.split_of(self._segment(plan)) if plan.segments else plan.split
         draw = sha256(plan.prefix + unit).digest()
-        return Decision(split.outcomes[bisect_right(split.cuts, draw)], draw)
+        return self._shown(plan, split.outcomes[bisect_right(split.cuts, draw)], draw)
+
+    def _outside(self, plan: Plan, reason: Reason) -> Decision:
+        decision = plan.outside[reason]
+        return decision if decision.outcome.offer is None else self._shown(plan, decision.outcome)
+
+    def _shown(self, plan: Plan, outcome: Outcome, draw: bytes | int | None = None) -> Decision:
+        """The decision for this arm, with what its offer meets at this customer."""
+        display = plan.displays[outcome.variant]
+        if display is None or outcome.offer is None:
+            return Decision(outcome, draw)
+        if self.bare and not display.always and outcome.reason != "NOT_RUNNING":
+            return Decision(outcome, draw)
+        if self.case is None:
+            self.case = Case(self.ruleset.shelf, self.ruleset.settings, self.state, self.request, self.now)
+        verdict = (preview if outcome.reason == "FORCED" else judge)(display, self.case)
+        return Decision(outcome, draw, verdict.withheld, verdict.picked)
 
     def _stopped(self, plan: Plan) -> Decision:
         if plan.serve is None:
-            return plan.outside["NOT_RUNNING"]
+            return self._outside(plan, "NOT_RUNNING")
         if plan.moment is not None and not plan.moment.fits(self.request.context):
             return plan.outside["NO_CONTEXT_MATCH"]
         held = self._is_held(plan)
         segment = self._segment(plan)
         outcome = plan.serve.get(segment or EVERYONE) or plan.serve.get(EVERYONE)
         if outcome is None or (segment is None and plan.segments):
-            return plan.outside["HOLDOUT" if held else "NOT_IN_SEGMENT"]
+            return self._outside(plan, "HOLDOUT" if held else "NOT_IN_SEGMENT")
         self._reach(plan)
-        return plan.outside["HOLDOUT"] if held else Decision(outcome)
+        return self._outside(plan, "HOLDOUT") if held else self._shown(plan, outcome)
 
     def _unit(self, plan: Plan) -> bytes | None:
         unit = self.request.unit

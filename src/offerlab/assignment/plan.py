@@ -11,10 +11,13 @@ from msgspec import Struct
 
 from offerlab.assignment.allocation import Ranges, gate_of, width
 from offerlab.assignment.hashing import arm_salt, cut, prefix, salt_of
+from offerlab.assignment.matching import Shelf
 from offerlab.assignment.moment import Moment, moment_of
+from offerlab.assignment.suppress import Display, display_of
 from offerlab.domain.decision import Decision, Outcome, Reason
 from offerlab.domain.experiment import EVERYONE, SLOTS, Change, Claim, Epoch, Experiment, Status, value_of
 from offerlab.domain.offer import Offer
+from offerlab.domain.project import ProjectSettings
 
 OUTSIDE: Final[tuple[Reason, ...]] = (
     "HOLDOUT",
@@ -53,7 +56,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What one experiment does with whoever comes, in one period of its life.
 
     Attributes:
-        plain: nothing but the arm's hash decides, so the shortest way may be taken (see `decide`).
+        plain: nothing but the arm's hash decides under a request that is bare (see `suppress.is_bare`), or under
+            any if there are no `offers`: the shortest way may be taken (see `decide`).
         prefix: hashed before the unit to draw the arm. split: arms of everyone; by_segment: of segments with shares
             of their own.
         segments: (key, place in the ruleset's list of rules), in order of priority; empty means everyone.
@@ -63,7 +67,8 @@ class Plan(Struct, frozen=True, kw_only=True):
         holdouts: plans of the running holdouts that cover this experiment.
         layers, traffic: gates that are not wide open.
         serve: after a stop, what is served by segment; None while it was not said.
-        outside: what everybody else gets, by reason.
+        outside: what everybody else gets, by reason; settled unless control has an offer of its own.
+        displays: the offer of each arm. offers: whether any arm has one.
         assigned: outcome of an exposed customer by (epoch, segment, variant).
     """
 
@@ -86,6 +91,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     outside: dict[Reason, Decision]
     assigned: dict[tuple[int, str | None, int], Outcome]
     by_anonymous: bool
+    displays: tuple[Display | None, ...]
+    offers: bool
 
     @property
     def is_holdout(self) -> bool:
@@ -101,12 +108,15 @@ class Maker(Struct, frozen=True):
     """What plans are made of, besides the experiment.
 
     Attributes:
-        offers: by key. rules: place of each segment's rule by segment key, in order of priority.
+        offers: by key. shelf: the catalogue. settings: of the project.
+        rules: place of each segment's rule by segment key, in order of priority.
         reads: attributes looked at, by segment key.
         number: hands out the outcomes' numbers.
     """
 
     offers: Mapping[str, Offer]
+    shelf: Shelf
+    settings: ProjectSettings
     rules: Mapping[str, int]
     reads: Mapping[str, frozenset[str]]
     number: Callable[[], int]
@@ -117,7 +127,9 @@ class Maker(Struct, frozen=True):
         split = self._split(experiment, epoch, EVERYONE)
         segments = tuple((key, self.rules[key]) for key in sorted(experiment.segments, key=self._place))
         layers, traffic = (_layer_gates(epoch.claims), _traffic_gate(experiment, epoch)) if epoch else ((), None)
-        needs_more = segments or holdouts or layers or traffic or experiment.forced or experiment.holdout
+        displays = self._displays(experiment, moment)
+        checked = [one for one in displays if one is not None and (one.always or self.settings.slots is not None)]
+        needs_more = checked or segments or holdouts or layers or traffic or experiment.forced or experiment.holdout
         return Plan(
             experiment=experiment,
             id=experiment.id,
@@ -138,6 +150,15 @@ class Maker(Struct, frozen=True):
             outside={reason: Decision(self._outside(experiment, reason)) for reason in OUTSIDE},
             assigned=self._assigned(experiment),
             by_anonymous=experiment.bucket_by == "anonymous_id",
+            displays=displays,
+            offers=any(displays),
+        )
+
+    def _displays(self, experiment: Experiment, moment: Moment) -> tuple[Display | None, ...]:
+        offers = [None if arm.offer is None else self.offers.get(arm.offer) for arm in experiment.variants]
+        return tuple(
+            None if offer is None else display_of(offer, self.shelf, self.settings, moment=moment, salt=experiment.salt)
+            for offer in offers
         )
 
     def _place(self, segment: str) -> int:

@@ -8,12 +8,12 @@ that time. Views are put together on demand from plans that are made once.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from itertools import count
 from typing import Final
 
 from msgspec import Struct
 
+from offerlab.assignment.matching import shelf_of
 from offerlab.assignment.plan import Maker, Plan
 from offerlab.assignment.rules import Holds, compile_rule, never, reads
 from offerlab.domain.experiment import Change, Epoch, Experiment
@@ -61,7 +61,7 @@ class Ruleset:
     """Compiled rules. Immutable for every caller: what it keeps inside is only memory of what it made.
 
     Attributes:
-        version: of the rules. settings: of the project.
+        version: of the rules. settings: of the project. shelf: the catalogue.
         current: the view from `settled_at` (microseconds UTC) on: nothing changes after it.
         holds: the segments' rules, in order of (priority, key).
     """
@@ -70,11 +70,14 @@ class Ruleset:
         self.rules: Final = rules
         self.version: Final = rules.version
         self.settings: Final = rules.settings
+        self.shelf: Final = shelf_of(rules.products, rules.relations)
         segments = sorted(rules.segments, key=lambda segment: (segment.priority, segment.key))
         known = {segment.key: i for i, segment in enumerate(segments)}
         lost = {key for experiment in rules.experiments for key in experiment.segments} - set(known)
         self.holds: Final[tuple[Holds, ...]] = (*(compile_rule(segment.rule) for segment in segments), never)
         self._maker: Final = Maker(
+            shelf=self.shelf,
+            settings=self.settings,
             offers={offer.key: offer for offer in rules.offers},
             rules=known | dict.fromkeys(lost, len(segments)),
             reads={segment.key: reads(segment.rule) for segment in segments},
@@ -86,11 +89,6 @@ class Ruleset:
         self._views: Final[dict[int, View]] = {}
         self.settled_at: Final = self._turns[-1] if self._turns else 0
         self.current: Final = self._view(len(self._turns))
-
-    @property
-    def products(self) -> Mapping[str, Product]:
-        """The catalogue by sku."""
-        return {product.sku: product for product in self.rules.products}
 
     def at(self, now: int) -> View:
         """The view at `now`, microseconds UTC."""

@@ -1,11 +1,11 @@
 """What a merchant set for the whole project. Whatever limits offers is off until somebody sets it."""
 
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from offerlab.domain.money import check_currency
+from offerlab.domain.timing import QuietHours, is_zone
 from offerlab.errors import InvalidDefinition
 
 _MINUTES: Final = 24 * 60
@@ -20,19 +20,6 @@ class Caps(Struct, frozen=True, kw_only=True):
 
     per_day: int | None = None
     per_week: int | None = None
-
-
-class QuietHours(Struct, frozen=True, kw_only=True):
-    """When email, sms and push offers stay away, in the recipient's own time, unless night consent was given.
-
-    Attributes:
-        start_minute, end_minute: minutes after local midnight, `[start, end)`, over midnight when start > end.
-        channels: what they bind.
-    """
-
-    start_minute: int = 21 * 60
-    end_minute: int = 8 * 60
-    channels: tuple[str, ...] = ("email", "sms", "push")
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
@@ -68,11 +55,8 @@ def check_settings(settings: ProjectSettings) -> None:
         InvalidInput, InvalidDefinition: names the field at fault.
     """
     check_currency(settings.currency)
-    if settings.timezone is not None:
-        try:
-            ZoneInfo(settings.timezone)
-        except (OSError, ValueError) as unknown:
-            raise InvalidDefinition(f"no time zone is called {settings.timezone!r}", field="timezone") from unknown
+    if settings.timezone is not None and not is_zone(settings.timezone):
+        raise InvalidDefinition(f"no time zone is called {settings.timezone!r}", field="timezone")
     limits = {
         "slots": settings.slots,
         "declined_days": settings.declined_days,

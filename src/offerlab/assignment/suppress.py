@@ -1,0 +1,237 @@
+"""Whether the offer of the arm may be shown to this customer now. The customer stays in the arm either way.
+
+Suppression does only what was asked for: caps, cool-downs, slots and the affinity floor are project settings; consent
+and quiet hours bind email, sms and push. The first reason found is the one that is logged, in this order: no_match,
+consent, quiet_hours, the products' own (out_of_stock, owned, in_cart, low_affinity), cooling_down, cap. So a cap
+counts only what would otherwise have been shown.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from offerlab.assignment.hashing import salt_of
+from offerlab.assignment.matching import Found, Seen, Shelf, candidates
+from offerlab.assignment.moment import Moment, moment_of
+from offerlab.domain.clock import DAY, SECOND, from_micros
+from offerlab.domain.customer import CustomerState, Profile
+from offerlab.domain.decision import Request, Suppression
+from offerlab.domain.offer import Offer
+from offerlab.domain.product import Product
+from offerlab.domain.project import Caps, ProjectSettings
+from offerlab.domain.timing import zones_of
+
+SENT: Final = frozenset(("email", "sms", "push"))
+"""Channels that reach into somebody's pocket: consent and quiet hours bind them."""
+
+MARKETING: Final = ("marketing", "ads", "advertising", "offers", "promotions")
+NIGHT: Final = ("night", "night_marketing", "marketing_night")
+"""Purposes of a consent that count as consent to offers, and to offers at night. The latest word counts."""
+
+_WEEK: Final = 7
+_MATCHED: Final = frozenset(("affinity", "similar"))
+
+
+class Display(Struct, frozen=True, kw_only=True):
+    """An arm's offer with what is known of it beforehand.
+
+    Attributes:
+        moment: the offer's own. products: its products that the catalogue has.
+        salt: draws the random match.
+        always: some check may fail even under a `bare` request; else no check needs to run there.
+    """
+
+    offer: Offer
+    moment: Moment
+    products: tuple[Product, ...]
+    salt: str
+    always: bool
+
+
+class Case(Struct, frozen=True):
+    """Everything a check may look at besides the offer: the ruleset's catalogue and settings, and who asks when.
+
+    Attributes:
+        now: microseconds UTC.
+    """
+
+    shelf: Shelf
+    settings: ProjectSettings
+    state: CustomerState
+    request: Request
+    now: int
+
+
+class Verdict(Struct, frozen=True):
+    """Why nothing is shown, or the skus picked by a match (None: the offer's own products)."""
+
+    withheld: Suppression | None = None
+    picked: tuple[str, ...] | None = None
+
+
+FREE: Final = Verdict()
+
+
+def is_bare(request: Request) -> bool:
+    """Whether the request states nothing that any offer may stumble over: no cart, no channel that needs consent."""
+    return not request.context.cart and request.context.channel not in SENT
+
+
+def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment: Moment, salt: str) -> Display:
+    """Prepare an arm's offer; `moment` is the experiment's own, `salt` the experiment's."""
+    own = moment_of((offer,))
+    products = tuple(shelf.products[sku] for sku in offer.products if sku in shelf.products)
+    limited = (
+        (offer.channel or "web") in settings.caps
+        or settings.global_cap != Caps()
+        or (offer.channel is None and bool(settings.caps))
+        or settings.declined_days is not None
+        or settings.trouble_days is not None
+    )
+    return Display(
+        offer=offer,
+        moment=own,
+        products=products,
+        salt=salt_of(salt, "product"),
+        always=bool(
+            limited
+            or own != moment
+            or offer.match != "curated"
+            or offer.channel in SENT
+            or len(products) < len(offer.products)
+            or any(product.sold_out or product.durable for product in products)
+        ),
+    )
+
+
+def judge(display: Display, case: Case) -> Verdict:
+    """Every check, in order."""
+    offer = display.offer
+    if not display.moment.fits(case.request.context):
+        return Verdict("no_match")
+    channel = _channel(offer, case.request)
+    if channel in SENT and (reason := _unwelcome(channel, offer, case)) is not None:
+        return Verdict(reason)
+    found = _products(display, case)
+    if found.withheld is not None:
+        return found
+    if _cooling(offer, case):
+        return Verdict("cooling_down")
+    return Verdict("cap") if _capped(channel, case) else found
+
+
+def preview(display: Display, case: Case) -> Verdict:
+    """What a tester sees: the offer with whatever its match finds first, nothing withheld for the customer's sake."""
+    if display.offer.match == "curated":
+        return FREE
+    first = next(_matches(display, case), None)
+    return Verdict("no_match") if first is None else Verdict(None, (first.product.sku,))
+
+
+def on_page(offer: Offer, request: Request) -> bool:
+    """Whether the offer takes one of the slots of a page."""
+    return _channel(offer, request) not in SENT
+
+
+def _channel(offer: Offer, request: Request) -> str:
+    return offer.channel or request.context.channel or "web"
+
+
+def _unwelcome(channel: str, offer: Offer, case: Case) -> Suppression | None:
+    consents = case.state.profile.consents
+    if not _granted(consents, channel, MARKETING):
+        return "consent"
+    quiet = case.settings.quiet_hours
+    if quiet is None or channel not in quiet.channels or _granted(consents, channel, NIGHT):
+        return None
+    zones = zones_of(_told(case, "timezone"), _told(case, "country"), case.settings.timezone)
+    return "quiet_hours" if quiet.bind(case.now + offer.timing.delay_seconds * SECOND, zones) else None
+
+
+def _granted(consents: Mapping[str, tuple[int, bool]], channel: str, purposes: Iterable[str]) -> bool:
+    """What the latest consent for one of these purposes says; at the same instant a refusal counts."""
+    said = [told for purpose in purposes if (told := consents.get(f"{channel}:{purpose}")) is not None]
+    return bool(said) and max(said, key=lambda told: (told[0], not told[1]))[1]
+
+
+def _told(case: Case, name: str) -> object:
+    told = case.request.attributes.get(name)
+    known = case.state.profile.attributes.get(name)
+    return known[1] if told is None and known is not None else told
+
+
+def _products(display: Display, case: Case) -> Verdict:
+    offer, profile = display.offer, case.state.profile
+    cart = frozenset(case.request.context.cart or ())
+    if offer.match == "curated":
+        return _own_products(display, profile, cart)
+    floor = case.settings.affinity_floor if offer.match in _MATCHED else None
+    first: Suppression | None = None
+    for found in _matches(display, case):
+        blocked = _blocked(found.product, profile, cart) or _weak(found, floor)
+        if blocked is None:
+            return Verdict(None, (found.product.sku,))
+        first = first or blocked
+    return Verdict(first or "no_match")
+
+
+def _matches(display: Display, case: Case) -> Iterator[Found]:
+    seen = Seen(case.request.context, case.state.profile, case.now, case.settings.viewed_days)
+    return candidates(case.shelf, display.offer, seen, (display.salt, case.request.unit or ""))
+
+
+def _own_products(display: Display, profile: Profile, cart: frozenset[str]) -> Verdict:
+    """A bundle needs all of its products; any other offer goes on with those that may be shown."""
+    offer, products = display.offer, display.products
+    if not offer.products:
+        return FREE
+    blocked: list[Suppression | None] = [_blocked(product, profile, cart) for product in products]
+    if len(products) == len(offer.products) and not any(blocked):
+        return FREE
+    left = tuple(product.sku for product, reason in zip(products, blocked, strict=True) if reason is None)
+    if offer.kind == "bundle" or not left:
+        reasons: list[Suppression] = [reason for reason in blocked if reason is not None]
+        return Verdict(reasons[0] if reasons else "no_match")
+    return Verdict(None, left)
+
+
+def _blocked(product: Product, profile: Profile, cart: frozenset[str]) -> Suppression | None:
+    if product.sold_out:
+        return "out_of_stock"
+    if product.durable and product.sku in profile.owned:
+        return "owned"
+    return "in_cart" if product.sku in cart else None
+
+
+def _weak(found: Found, floor: float | None) -> Suppression | None:
+    return "low_affinity" if floor is not None and found.lift is not None and found.lift < floor else None
+
+
+def _cooling(offer: Offer, case: Case) -> bool:
+    settings, profile = case.settings, case.state.profile
+    declined, trouble = profile.declined.get(offer.key), profile.trouble_at or None
+    return _since(declined, settings.declined_days, case.now) or _since(trouble, settings.trouble_days, case.now)
+
+
+def _since(at: int | None, days: int | None, now: int) -> bool:
+    return at is not None and days is not None and now - at < days * DAY
+
+
+def _capped(channel: str, case: Case) -> bool:
+    settings, profile, now = case.settings, case.state.profile, case.now
+    own = settings.caps.get(channel)
+    if own is None and settings.global_cap == Caps():
+        return False
+    today = from_micros(now).date()
+    days = [(today - timedelta(days=back)).isoformat() for back in range(_WEEK)]
+    through = [profile.shown.get(f"{day}:{channel}", 0) for day in days]
+    whole = [sum(count for key, count in profile.shown.items() if key.startswith(day)) for day in days]
+    return _full(own or Caps(), through) or _full(settings.global_cap, whole)
+
+
+def _full(caps: Caps, shown: list[int]) -> bool:
+    if caps.per_day is not None and shown[0] >= caps.per_day:
+        return True
+    return caps.per_week is not None and sum(shown) >= caps.per_week
