@@ -45,19 +45,13 @@ class Gate(Struct, frozen=True):
     cuts: tuple[bytes, ...]
 
 
-class LayerGate(Struct, frozen=True):
-    """The gate of one layer."""
-
-    key: str
-    gate: Gate
-
-
-class Plan(Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True, eq=False):
     """What one experiment does with whoever comes, in one period of its life.
 
     Attributes:
         plain: nothing but the arm's hash decides under a request that is bare (see `suppress.is_bare`), or under
             any if there are no `offers`: the shortest way may be taken (see `decide`).
+        open: no gate stands before the arms.
         prefix: hashed before the unit to draw the arm. split: arms of everyone; by_segment: of segments with shares
             of their own.
         segments: (key, place in the ruleset's list of rules), in order of priority; empty means everyone.
@@ -77,6 +71,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     key: str
     status: Status
     plain: bool
+    open: bool
     prefix: bytes
     split: Split
     by_segment: dict[str, Split]
@@ -85,23 +80,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     moment: Moment | None
     forced: dict[str, Outcome]
     holdouts: "tuple[Plan, ...]"
-    layers: tuple[LayerGate, ...]
+    layers: tuple[Gate, ...]
     traffic: Gate | None
     serve: dict[str, Outcome] | None
     outside: dict[Reason, Decision]
     assigned: dict[tuple[int, str | None, int], Outcome]
     by_anonymous: bool
+    is_holdout: bool
     displays: tuple[Display | None, ...]
     offers: bool
-
-    @property
-    def is_holdout(self) -> bool:
-        """Whether this experiment keeps customers out of others."""
-        return self.experiment.holdout is not None
-
-    def split_of(self, segment: str | None) -> Split:
-        """The arms for customers of a segment."""
-        return self.split if segment is None else self.by_segment.get(segment, self.split)
 
 
 class Maker(Struct, frozen=True):
@@ -136,6 +123,7 @@ class Maker(Struct, frozen=True):
             key=experiment.key,
             status=change.status,
             plain=change.status == "running" and not needs_more and experiment.bucket_by == "customer_id",
+            open=not (segments or layers or traffic),
             prefix=prefix(arm_salt(experiment)),
             split=split,
             by_segment={key: self._split(experiment, epoch, key) for key in experiment.segments},
@@ -150,6 +138,7 @@ class Maker(Struct, frozen=True):
             outside={reason: Decision(self._outside(experiment, reason)) for reason in OUTSIDE},
             assigned=self._assigned(experiment),
             by_anonymous=experiment.bucket_by == "anonymous_id",
+            is_holdout=experiment.holdout is not None,
             displays=displays,
             offers=any(displays),
         )
@@ -257,12 +246,9 @@ def _traffic_gate(experiment: Experiment, epoch: Epoch) -> Gate | None:
     return Gate(prefix(salt_of(experiment.salt, "traffic")), (cut(0), cut(gate)))
 
 
-def _layer_gates(claims: tuple[Claim, ...]) -> tuple[LayerGate, ...]:
+def _layer_gates(claims: tuple[Claim, ...]) -> tuple[Gate, ...]:
     return tuple(
-        LayerGate(
-            claim.layer,
-            Gate(prefix(salt_of(claim.salt, "layer")), tuple(cut(end) for pair in claim.slots for end in pair)),
-        )
+        Gate(prefix(salt_of(claim.salt, "layer")), tuple(cut(end) for pair in claim.slots for end in pair))
         for claim in claims
         if claim.slots != ((0, SLOTS),)
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from offerlab.domain.clock import DAY
-from offerlab.domain.customer import CustomerState
+from offerlab.domain.customer import CustomerState, Profile
 from offerlab.domain.money import exponent
 
 _COUNTED: Final[dict[str, object]] = {
@@ -18,7 +18,7 @@ _COUNTED: Final[dict[str, object]] = {
 
 
 def attributes_of(
-    state: CustomerState, given: Mapping[str, object], *, now: int, currency: str
+    state: CustomerState, given: Mapping[str, object], *, now: int, currency: str, folded: bool
 ) -> Mapping[str, object]:
     """Everything a rule may look at: folded from events, told by profile events, told by the request (wins).
 
@@ -27,24 +27,32 @@ def attributes_of(
         given: the request's attributes.
         now: microseconds UTC.
         currency: of the project; `spend_total` and `aov` are in its major unit.
+        folded: whether any rule looks at what is folded from events.
     """
     if not state.known:
         return given
-    folded = dict(_COUNTED)
-    profile = state.profile
+    told = state.profile.attributes
+    if not folded and not told:
+        return given
+    found = _folded(state.profile, now, currency) if folded else {}
+    for name, (_, value) in told.items():
+        found[name] = value
+    found.update(given)
+    return found
+
+
+def _folded(profile: Profile, now: int, currency: str) -> dict[str, object]:
+    found = dict(_COUNTED)
     orders = [order for order in profile.orders.values() if order[0] <= now]
     if orders:
         spend = sum(order[1] for order in orders) / 10 ** exponent(currency)
         times = [order[0] for order in orders]
-        folded["orders_count"] = len(orders)
-        folded["spend_total"] = spend
-        folded["aov"] = spend / len(orders)
-        folded["days_since_first_order"] = (now - min(times)) / DAY
-        folded["days_since_last_order"] = (now - max(times)) / DAY
-    folded["viewed_skus"] = tuple(profile.viewed)
-    folded["owned_skus"] = tuple(profile.owned)
-    folded["cart_skus"] = profile.cart[1]
-    for name, (_, value) in profile.attributes.items():
-        folded[name] = value
-    folded.update(given)
-    return folded
+        found["orders_count"] = len(orders)
+        found["spend_total"] = spend
+        found["aov"] = spend / len(orders)
+        found["days_since_first_order"] = (now - min(times)) / DAY
+        found["days_since_last_order"] = (now - max(times)) / DAY
+    found["viewed_skus"] = tuple(profile.viewed)
+    found["owned_skus"] = tuple(profile.owned)
+    found["cart_skus"] = profile.cart[1]
+    return found

@@ -82,11 +82,22 @@ def _condition(condition: Condition) -> Holds:
         return lambda attributes, _now: (attributes.get(name) is not None) is wanted
     if op == "within_days":
         return _within(name, _number(operand))
+    if op in _ORDER:
+        return _ordered(name, _ORDER[op], _number(operand))
     compare = _comparison(op, operand)
 
     def holds(attributes: Attributes, _now: int) -> bool:
         value = attributes.get(name)
         return value is not None and compare(value)
+
+    return holds
+
+
+def _ordered(name: str, compare: Callable[[float, float], bool], bound: float) -> Holds:
+    def holds(attributes: Attributes, _now: int) -> bool:
+        value = attributes.get(name)
+        kind = type(value)
+        return (kind is int or kind is float) and compare(cast("float", value), bound)
 
     return holds
 
@@ -105,12 +116,9 @@ def _comparison(op: str, operand: Operand) -> Callable[[object], bool]:
             return lambda value: not among(value)
         case "contains":
             return _contains(cast("Scalar", operand))
-        case "starts_with":
+        case _:
             start = cast("str", operand)
             return lambda value: isinstance(value, str) and value.startswith(start)
-        case _:
-            order, bound = _ORDER[op], _number(operand)
-            return lambda value: is_number(value) and order(cast("float", value), bound)
 
 
 def is_number(value: object) -> bool:
@@ -144,6 +152,8 @@ def _among(operands: tuple[Scalar, ...]) -> Callable[[object], bool]:
         return is_number(value) and value in numbers
 
     def among(value: object) -> bool:
+        if type(value) is str:
+            return value in texts
         if isinstance(value, list | tuple | set | frozenset):
             return any(one(item) for item in cast("list[object]", value))
         return one(value)

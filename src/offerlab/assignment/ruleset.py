@@ -20,7 +20,7 @@ from offerlab.domain.experiment import Change, Epoch, Experiment
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
-from offerlab.domain.segment import Segment
+from offerlab.domain.segment import FOLDED, Segment
 
 _ALL: Final = "*"
 
@@ -64,6 +64,7 @@ class Ruleset:
         version: of the rules. settings: of the project. shelf: the catalogue.
         current: the view from `settled_at` (microseconds UTC) on: nothing changes after it.
         holds: the segments' rules, in order of (priority, key).
+        folds: whether any of them looks at what is folded from events.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -75,6 +76,7 @@ class Ruleset:
         known = {segment.key: i for i, segment in enumerate(segments)}
         lost = {key for experiment in rules.experiments for key in experiment.segments} - set(known)
         self.holds: Final[tuple[Holds, ...]] = (*(compile_rule(segment.rule) for segment in segments), never)
+        self.folds: Final = any(not reads(segment.rule).isdisjoint(FOLDED) for segment in segments)
         self._maker: Final = Maker(
             shelf=self.shelf,
             settings=self.settings,

@@ -1,0 +1,277 @@
+"""One request on its way through the gates; `decide.py` says which they are and in what order.
+
+What several experiments ask for is found once: attributes, segments, layers, holdouts.
+"""
+
+from bisect import bisect_right
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from offerlab.assignment.plan import Gate, Plan, Split
+from offerlab.assignment.profile import attributes_of
+from offerlab.assignment.ruleset import Ruleset, View
+from offerlab.assignment.suppress import Case, is_bare, judge, on_page, preview
+from offerlab.domain.customer import Assignment, CustomerState
+from offerlab.domain.decision import Decision, Outcome, Reason, Request
+from offerlab.domain.experiment import EVERYONE, HELD_OUT
+
+if TYPE_CHECKING:
+    from offerlab.assignment.rules import Attributes
+
+_IN_AN_ARM: Final[frozenset[Reason]] = frozenset(("SPLIT", "FORCED"))
+
+
+class Passage:
+    """Who asks, when, under which rules; and what was found out on the way.
+
+    Attributes:
+        asked: place among the decisions and plan of every holdout that was asked for; None: of no holdout.
+    """
+
+    __slots__ = (
+        "asked",
+        "assignments",
+        "attributes",
+        "case",
+        "encoded",
+        "held",
+        "layers",
+        "now",
+        "reached",
+        "request",
+        "ruleset",
+        "segments",
+        "state",
+        "view",
+    )
+
+    def __init__(self, ruleset: Ruleset, view: View, state: CustomerState, request: Request, now: int) -> None:
+        self.ruleset = ruleset
+        self.view = view
+        self.state = state
+        self.request = request
+        self.now = now
+        self.assignments = state.assignments
+        self.encoded = None if request.unit is None else request.unit.encode()
+        self.asked: list[tuple[int, Plan]] | None = None
+        self.case: Case | None = None
+        self.attributes: Attributes | None = None
+        self.segments: dict[int, bool] = {}
+        self.layers: dict[bytes, bytes] | None = None
+        self.held: dict[int, Decision] = {}
+        self.reached: set[int] | None = None
+
+    def experiment(self, plan: Plan) -> Decision:
+        """The answer of an experiment that is no holdout."""
+        if plan.status != "running":
+            return self._stopped(plan)
+        if plan.moment is not None and not plan.moment.fits(self.request.context):
+            return plan.outside["NO_CONTEXT_MATCH"]
+        unit = self.encoded if not plan.by_anonymous else self._anonymous()
+        if unit is None:
+            return self._outside(plan, "NO_UNIT")
+        if plan.forced and (forced := self._forced(plan)) is not None:
+            return self._shown(plan, forced)
+        assigned = self.assignments.get(plan.id) if self.assignments else None
+        if assigned is not None:
+            self._reach(plan)
+            return self._shown(plan, self._outcome_of(plan, assigned), assigned.bucket)
+        if plan.holdouts and self._is_held(plan):
+            if isinstance(self._open(plan, unit), Split):
+                self._reach(plan)
+            return self._outside(plan, "HOLDOUT")
+        return self._drawn(plan, unit)
+
+    def asked_holdout(self, place: int, plan: Plan) -> Decision:
+        """The answer of a holdout that was asked for, at this place of the answer."""
+        self.asked = [*(self.asked or ()), (place, plan)]
+        return self.holdout(plan)
+
+    def holdout(self, plan: Plan) -> Decision:
+        """In which arm of a holdout the customer stands; whether its moment has come is seen in `finish`."""
+        if plan.status != "running":
+            return plan.outside["NOT_RUNNING"]
+        known = self.held.get(plan.id)
+        if known is None:
+            known = self.held[plan.id] = self._joined(plan)
+        return known
+
+    def finish(self, decisions: list[Decision]) -> list[Decision]:
+        """Settle what only the whole answer shows: whose moment has come, and how many offers a page holds.
+
+        Returns:
+            Decisions of holdouts that nobody asked for and whose moment came along.
+        """
+        for place, plan in self.asked or ():
+            if decisions[place].outcome.reason == "SPLIT" and not self._has_come(plan, decisions):
+                decisions[place] = plan.outside["NO_CONTEXT_MATCH"]
+        if self.ruleset.settings.slots is not None:
+            self._fill_slots(decisions, self.ruleset.settings.slots)
+        if self.reached is None:
+            return []
+        along: list[Decision] = []
+        for one in self.view.holdouts:
+            if one.id in self.reached and (self.asked is None or one not in (plan for _, plan in self.asked)):
+                decision = self.holdout(one)
+                if decision.outcome.reason == "SPLIT":
+                    along.append(decision)
+        return along
+
+    def _drawn(self, plan: Plan, unit: bytes) -> Decision:
+        split = plan.split
+        if not plan.open:
+            found = self._open(plan, unit)
+            if not isinstance(found, Split):
+                return self._outside(plan, found)
+            split = found
+        if plan.holdouts:
+            self._reach(plan)
+        draw = sha256(plan.prefix + unit).digest()
+        outcome = split.outcomes[bisect_right(split.cuts, draw)]
+        return Decision(outcome, draw) if outcome.offer is None else self._shown(plan, outcome, draw)
+
+    def _open(self, plan: Plan, unit: bytes) -> Split | Reason:
+        """The arms to draw from, or the first closed gate among audience, layers and traffic."""
+        split = plan.split
+        if plan.segments:
+            segment = self._segment(plan)
+            if segment is None:
+                return "NOT_IN_SEGMENT"
+            split = plan.by_segment[segment]
+        for gate in plan.layers:
+            if bisect_right(gate.cuts, self._in_layer(gate.prefix + unit)) % 2 == 0:
+                return "EXCLUDED_BY_LAYER"
+        if plan.traffic is not None and not _passes(plan.traffic, unit):
+            return "NOT_IN_TRAFFIC"
+        return split
+
+    def _in_layer(self, text: bytes) -> bytes:
+        """The digest for a layer, made once for all experiments in it."""
+        if self.layers is None:
+            self.layers = {}
+        digest = self.layers.get(text)
+        if digest is None:
+            digest = self.layers[text] = sha256(text).digest()
+        return digest
+
+    def _segment(self, plan: Plan) -> str | None:
+        """The first of the experiment's segments, by priority, that the customer belongs to."""
+        if self.attributes is None:
+            self.attributes = attributes_of(
+                self.state,
+                self.request.attributes,
+                now=self.now,
+                currency=self.ruleset.settings.currency,
+                folded=self.ruleset.folds,
+            )
+        for key, place in plan.segments:
+            belongs = self.segments.get(place)
+            if belongs is None:
+                belongs = self.segments[place] = self.ruleset.holds[place](self.attributes, self.now)
+            if belongs:
+                return key
+        return None
+
+    def _stopped(self, plan: Plan) -> Decision:
+        if plan.serve is None:
+            return self._outside(plan, "NOT_RUNNING")
+        if plan.moment is not None and not plan.moment.fits(self.request.context):
+            return plan.outside["NO_CONTEXT_MATCH"]
+        held = self._is_held(plan)
+        segment = self._segment(plan)
+        outcome = plan.serve.get(segment or EVERYONE) or plan.serve.get(EVERYONE)
+        if outcome is None or (segment is None and plan.segments):
+            return self._outside(plan, "HOLDOUT" if held else "NOT_IN_SEGMENT")
+        self._reach(plan)
+        return self._outside(plan, "HOLDOUT") if held else self._shown(plan, outcome)
+
+    def _outside(self, plan: Plan, reason: Reason) -> Decision:
+        decision = plan.outside[reason]
+        return decision if decision.outcome.offer is None else self._shown(plan, decision.outcome)
+
+    def _shown(self, plan: Plan, outcome: Outcome, draw: bytes | int | None = None) -> Decision:
+        """The decision for this arm, with what its offer meets at this customer."""
+        display = plan.displays[outcome.variant]
+        if display is None or outcome.offer is None:
+            return Decision(outcome, draw)
+        if not display.always and outcome.reason != "NOT_RUNNING" and is_bare(self.request):
+            return Decision(outcome, draw)
+        if self.case is None:
+            self.case = Case(self.ruleset.shelf, self.ruleset.settings, self.state, self.request, self.now)
+        verdict = (preview if outcome.reason == "FORCED" else judge)(display, self.case)
+        return Decision(outcome, draw, verdict.withheld, verdict.picked)
+
+    def _fill_slots(self, decisions: list[Decision], slots: int) -> None:
+        """The first offers of the answer fill the page; for the others it is full."""
+        for place, decision in enumerate(decisions):
+            offer = decision.offer
+            if offer is None or not on_page(offer, self.request):
+                continue
+            if slots > 0 or decision.outcome.reason == "FORCED":
+                slots -= 1
+            else:
+                decisions[place] = Decision(decision.outcome, decision.draw, "cap")
+
+    def _anonymous(self) -> bytes | None:
+        anonymous = self.request.anonymous
+        return self.encoded if anonymous is None else anonymous.encode()
+
+    def _forced(self, plan: Plan) -> Outcome | None:
+        for unit in (self.request.unit, self.request.anonymous):
+            if unit is not None and unit in plan.forced:
+                return plan.forced[unit]
+        return None
+
+    def _outcome_of(self, plan: Plan, assigned: Assignment) -> Outcome:
+        known = plan.assigned.get((assigned.epoch, assigned.segment, assigned.variant))
+        if known is not None and known.propensity == assigned.propensity:
+            return known
+        return self.ruleset.outcome_maker().outcome(
+            plan.experiment,
+            assigned.variant,
+            "SPLIT",
+            segment=assigned.segment,
+            propensity=assigned.propensity,
+            epoch=assigned.epoch,
+            number=False,
+        )
+
+    def _joined(self, plan: Plan) -> Decision:
+        unit = self.encoded if not plan.by_anonymous else self._anonymous()
+        if unit is None:
+            return plan.outside["NO_UNIT"]
+        if plan.forced and (forced := self._forced(plan)) is not None:
+            return Decision(forced)
+        assigned = self.assignments.get(plan.id) if self.assignments else None
+        if assigned is not None:
+            return Decision(self._outcome_of(plan, assigned), assigned.bucket)
+        return self._drawn(plan, unit)
+
+    def _is_held(self, plan: Plan) -> bool:
+        for one in plan.holdouts:
+            outcome = self.holdout(one).outcome
+            if outcome.variant_key == HELD_OUT and outcome.reason in _IN_AN_ARM:
+                return True
+        return False
+
+    def _reach(self, plan: Plan) -> None:
+        """Note that the moment of the holdouts over this experiment has come."""
+        if self.reached is None:
+            self.reached = set()
+        for one in plan.holdouts:
+            self.reached.add(one.id)
+
+    def _has_come(self, holdout: Plan, decisions: list[Decision]) -> bool:
+        """Whether an experiment under it lets the customer through; any, if none of them was asked for."""
+        if self.reached is not None and holdout.id in self.reached:
+            return True
+        if any(holdout in self.view.by_key[decision.outcome.experiment].holdouts for decision in decisions):
+            return False
+        for plan in self.view.plans:
+            if holdout in plan.holdouts:
+                self.experiment(plan)
+        return self.reached is not None and holdout.id in self.reached
+
+
+def _passes(gate: Gate, encoded: bytes) -> bool:
+    return bisect_right(gate.cuts, sha256(gate.prefix + encoded).digest()) % 2 == 1
