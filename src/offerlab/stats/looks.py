@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 
 from offerlab.errors import InvalidPlan
 from offerlab.stats import confidence_sequence
-from offerlab.stats.group_sequential import Plan, boundaries
+from offerlab.stats.group_sequential import Plan, Sides, boundaries
 from offerlab.stats.spending import FloatArray, Spending, spent
 
 Kind = Literal["group", "always", "fixed"]
@@ -40,9 +40,10 @@ class Rule(Struct, frozen=True):
     Attributes:
         kind: group, always or fixed.
         planned: customers at the planned end, all arms; null if open-ended.
-        alpha: two-sided error over all looks.
+        alpha: error over all looks, of both sides together or of the one.
         spending: of the group rule.
         power: planned power; if given, the group rule also says when going on is futile.
+        sides: 2; or 1: only a statistic above the boundary counts (harm, non-inferiority).
     """
 
     kind: Kind = "group"
@@ -50,11 +51,14 @@ class Rule(Struct, frozen=True):
     alpha: float = 0.05
     spending: Spending = "obrien_fleming"
     power: float | None = None
+    sides: Sides = 2
 
     def __post_init__(self) -> None:
         """Refuse what is no rule."""
         if not 0.0 < self.alpha < 1.0:
             raise InvalidPlan(f"alpha lies between 0 and 1, not {self.alpha}", field="alpha")
+        if self.sides == 1 and self.kind != "fixed" and self.alpha >= 0.5:  # noqa: PLR2004  # half of the normal curve
+            raise InvalidPlan(f"a one-sided boundary needs an alpha below .5, not {self.alpha}", field="alpha")
         if self.planned is not None and not self.planned > 0.0:
             raise InvalidPlan(f"a planned sample is above 0, not {self.planned}", field="planned")
         if self.power is not None and not self.alpha < self.power < 1.0:
@@ -63,58 +67,79 @@ class Rule(Struct, frozen=True):
     @property
     def plan(self) -> Plan:
         """The group sequential part."""
-        return Plan(self.alpha, self.spending)
+        return Plan(self.alpha, self.spending, self.sides)
 
 
 class Course(Struct, frozen=True):
-    """Today among the looks: which rule speaks, at which level, and what it asked for before."""
+    """Today among the looks: which rule speaks, at which level, and what it asked for before.
+
+    Attributes:
+        kind: the rule that speaks; `note` says why.
+        fraction: today's information.
+        boundary: of today's statistic.
+        alpha_now: two-sided level at which today's test is to be run.
+        spent: error used up by today.
+        order: the earlier looks, as positions in the caller's list, by size; later ones than today's are left out.
+        past_bounds: the boundary of each of them, at its time.
+        times: information fractions of the looks that count, today's last.
+        anchor: for each look in `order`, which of `times` it belongs to.
+    """
 
     kind: Kind
     note: Note
     fraction: float
     boundary: float
+    alpha_now: float
     spent: float
     order: list[int]
     past_bounds: FloatArray
-    times: tuple[float, ...]  # of the looks that count, today's last
-    anchor: list[int]  # per past look: which of `times` it belongs to
-
-    @property
-    def alpha_now(self) -> float:
-        """Two-sided level at which today's test is to be run."""
-        return self.spent if self.kind == "fixed" else float(2.0 * ndtr(-self.boundary))
+    times: tuple[float, ...]
+    anchor: list[int]
 
 
 def timeline(n: float, rule: Rule, past_n: Sequence[float]) -> Course:
     """Sort the looks, join re-readings, and find today's rule and boundary."""
     sample = rule.planned or DEFAULT_SAMPLE
     order = [look for look in sorted(range(len(past_n)), key=lambda look: past_n[look]) if 0.0 < past_n[look] < n]
+    past = [past_n[look] / sample for look in order]
+    times, anchor = _joined([*past, n / sample])
+    kind, note, last = _speaker(rule, times)
+    if kind == "fixed":
+        boundary = float(-ndtri(rule.alpha / rule.sides))
+        before = np.full(len(past), boundary)
+    else:
+        # The group boundary up to the first look at the end, the sequence's own widths where it speaks.
+        bounds = boundaries(times[: last + 1], rule.plan) if rule.kind == "group" and rule.planned else np.empty(0)
+        widths = confidence_sequence.multiplier(np.array([*past, n / sample]), rule.alpha, rule.sides)
+        all_bounds = [bounds[at] if at < len(bounds) else width for at, width in zip(anchor, widths, strict=True)]
+        boundary, before = float(all_bounds[-1]), np.array(all_bounds[:-1], dtype=np.float64)
+    used = rule.sides * spent(times[-1], rule.alpha / rule.sides, rule.spending) if kind == "group" else rule.alpha
+    level = 2.0 / rule.sides * rule.alpha if kind == "fixed" else 2.0 * ndtr(-boundary)
+    return Course(kind, note, times[-1], boundary, float(level), float(used), order, before, tuple(times), anchor[:-1])
+
+
+def _joined(fractions: list[float]) -> tuple[list[float], list[int]]:
+    """Looks that count, and for each reading the one it belongs to; today's stands for the look that it repeats."""
     times: list[float] = []
     anchor: list[int] = []
-    for fraction in [*(past_n[look] / sample for look in order), n / sample]:
+    for fraction in fractions:
         if not times or fraction - times[-1] >= SAME_LOOK:
             times.append(fraction)
         anchor.append(len(times) - 1)
-    times[anchor[-1]] = n / sample  # today's reading stands for the look that it repeats
-    today, past = n / sample, np.array([past_n[look] / sample for look in order], dtype=np.float64)
+    times[-1] = fractions[-1]
+    return times, anchor
+
+
+def _speaker(rule: Rule, times: list[float]) -> tuple[Kind, Note, int]:
+    """The rule that speaks today, why, and which look is the last that the group rule reads."""
+    today = len(times) - 1
+    last = next((look for look, time in enumerate(times) if time >= 1.0), today)
     if rule.kind == "fixed":
-        note: Note = "before_end" if rule.planned and today < 1.0 else "fixed_end"
-        level = float(-ndtri(rule.alpha / 2.0))
-        return Course("fixed", note, today, level, rule.alpha, order, np.full(len(order), level), (today,), anchor[:-1])
-    last = next((index for index, time in enumerate(times) if time >= 1.0), len(times) - 1)
-    if rule.kind == "group" and rule.planned and last == anchor[-1]:
-        bounds = boundaries(times, rule.plan)
-        used = float(2.0 * spent(today, rule.alpha / 2.0, rule.spending))
-        note = "plan_complete" if today >= 1.0 else "on_plan"
-        before = bounds[np.array(anchor[:-1], dtype=np.intp)]
-        return Course("group", note, today, float(bounds[-1]), used, order, before, tuple(times), anchor[:-1])
-    level = float(confidence_sequence.multiplier(today, rule.alpha))
-    before = confidence_sequence.multiplier(past, rule.alpha) if order else past
-    if rule.kind == "group" and rule.planned:
-        bounds = boundaries(times[: last + 1], rule.plan)
-        on_plan = np.array(anchor[:-1], dtype=np.intp) <= last
-        before = np.where(on_plan, bounds[np.minimum(anchor[:-1], last)], before)
-        note = "overrun"
-    else:
-        note = "no_plan" if rule.kind == "group" else "open_ended"
-    return Course("always", note, today, level, rule.alpha, order, before, tuple(times), anchor[:-1])
+        return "fixed", "before_end" if rule.planned and times[-1] < 1.0 else "fixed_end", today
+    if rule.kind == "always":
+        return "always", "open_ended", today
+    if not rule.planned:
+        return "always", "no_plan", today
+    if last < today:
+        return "always", "overrun", last
+    return "group", "plan_complete" if times[-1] >= 1.0 else "on_plan", today

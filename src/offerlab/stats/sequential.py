@@ -57,7 +57,7 @@ class Reading(Struct, frozen=True):
         boundary: the |z| that today's statistic must exceed.
         spent: two-sided error used up by today.
         p_value: below alpha exactly when `crossed`. Stagewise once crossed or at the planned end, before that repeated.
-        shrink: factor in (0, 1] that makes today's estimate median-unbiased; 1 for the other rules.
+        shrink: factor in (0, 1] that makes today's estimate median-unbiased; 1 for the other rules and one side.
         estimate: the median-unbiased estimate, if an estimate was given.
         crossed: today's statistic is beyond its boundary.
         crossed_at: customers analysed at the first crossing, today's included; null if there was none.
@@ -181,14 +181,16 @@ def read_many(
     if shown.shape != (len(past_n), values.size):
         raise InvalidPlan(f"past statistics have the shape {shown.shape}, not looks by comparisons", field="looks")
     course = timeline(n, rule, past_n)
-    earlier = np.abs(shown[course.order]) > course.past_bounds[:, None]
-    crossed = np.abs(values) > course.boundary
+    size, shown = (np.abs(values), np.abs(shown)) if rule.sides > 1 else (values, shown)
+    earlier = shown[course.order] > course.past_bounds[:, None]
+    crossed = size > course.boundary
     if course.kind == "group":
         p_value, shrink = _group(values, rule, course, earlier, crossed)
     elif course.kind == "always":
-        p_value, shrink = confidence_sequence.p_value(values, course.fraction, rule.alpha), np.ones_like(values)
+        p_value = confidence_sequence.p_value(values, course.fraction, rule.alpha, rule.sides)
+        shrink = np.ones_like(values)
     else:
-        p_value, shrink = np.asarray(2.0 * ndtr(-np.abs(values))), np.ones_like(values)
+        p_value, shrink = np.asarray(rule.sides * ndtr(-size)), np.ones_like(values)
     below = np.nextafter(rule.alpha, 0.0)
     dates = np.array([*(past_n[look] for look in course.order), n], dtype=np.float64)
     ever = np.vstack([earlier, crossed])
@@ -237,9 +239,9 @@ def _group(
         here = first == stop
         stopped = here & (crossed | (course.note == "plan_complete"))
         kept = min(int(stop), looks)
-        path = stagewise.course_of([*course.times[:kept], course.times[-1]], list(bounds[:kept]))
-        median[here] = stagewise.median_unbiased(path, z[here])
-        p_value[stopped] = stagewise.p_value(path, z[stopped])
+        path = stagewise.course_of([*course.times[:kept], course.times[-1]], list(bounds[:kept]), rule.sides)
+        median[here] = stagewise.median_unbiased(path, z[here]) if rule.sides > 1 else z[here]
+        p_value[stopped] = stagewise.p_value(path, z[stopped], rule.sides)
     going_on = ~crossed & ((course.note == "on_plan") | (first < looks))
     if np.any(going_on):
         p_value[going_on] = repeated_p_value(course.times, z[going_on], rule.plan)

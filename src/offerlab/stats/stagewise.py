@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 from scipy.special import ndtr
 
+from offerlab.stats.group_sequential import Sides
 from offerlab.stats.recursion import Paths, beyond, course
 from offerlab.stats.spending import FloatArray
 
@@ -40,15 +41,15 @@ class Course(Struct, frozen=True):
     above: float
 
 
-def course_of(times: Sequence[float], upper: Sequence[float]) -> Course:
-    """The course through `times` with two-sided boundaries `upper` at all but the last."""
-    return _course(tuple(float(time) for time in times), tuple(float(bound) for bound in upper))
+def course_of(times: Sequence[float], upper: Sequence[float], sides: Sides = 2) -> Course:
+    """The course through `times` with boundaries `upper` at all but the last, mirrored below if two-sided."""
+    return _course(tuple(float(time) for time in times), tuple(float(bound) for bound in upper), sides)
 
 
 @lru_cache(maxsize=512)
-def _course(times: tuple[float, ...], upper: tuple[float, ...]) -> Course:
+def _course(times: tuple[float, ...], upper: tuple[float, ...], sides: Sides) -> Course:
     bounds = [*upper, np.inf]
-    arriving = course(times, [-bound for bound in bounds], bounds)
+    arriving = course(times, [-bound if sides > 1 else -np.inf for bound in bounds], bounds)
     ahead = sum(float(beyond(*look)[0]) for look in zip(arriving, times, upper, strict=False))
     return Course(times, upper, tuple(arriving), ahead)
 
@@ -61,21 +62,23 @@ def stopped_above(path: Course, drift: FloatArray) -> FloatArray:
     return total
 
 
-def p_value(path: Course, z: FloatArray) -> FloatArray:
-    """Two-sided stagewise p-values of outcomes that stop at the course's last look.
+def p_value(path: Course, z: FloatArray, sides: Sides = 2) -> FloatArray:
+    """Stagewise p-values of outcomes that stop at the course's last look.
 
     Args:
         path: the looks.
         z: statistics at the last look, one-dimensional.
+        sides: those of the course; 1: the upper tail alone.
 
     Returns:
-        Twice the smaller tail, at most 1; below the error spent so far exactly when |z| is beyond the boundary.
+        The upper tail, or twice the smaller one, at most 1; below the error spent so far exactly when |z| is beyond
+        the boundary.
     Source:
         Fairbanks and Madsen (1982), Biometrika 69(1), 69-74; Jennison and Turnbull (2000), section 8.4.
     """
-    size = np.abs(z)
+    size = np.abs(z) if sides > 1 else z
     tail = path.above + beyond(path.arriving[-1], path.times[-1], size)
-    return np.asarray(np.minimum(1.0, 2.0 * tail))
+    return np.asarray(np.minimum(1.0, sides * tail))
 
 
 def median_unbiased(path: Course, z: FloatArray) -> FloatArray:
@@ -85,7 +88,7 @@ def median_unbiased(path: Course, z: FloatArray) -> FloatArray:
     looks a huge last value can't come from a huge drift, which would have crossed before: the estimate levels off.
 
     Args:
-        path: the looks.
+        path: the looks, two-sided.
         z: statistics at the last look, one-dimensional.
 
     Returns:
@@ -105,7 +108,7 @@ def _drift_of(times: tuple[float, ...], upper: tuple[float, ...]) -> tuple[Calla
     """Z to the drift whose median it is, and the largest Z for which that is tabulated."""
     from scipy.interpolate import PchipInterpolator  # noqa: PLC0415  # serving must not pay for this import
 
-    drifts, heights = _table(_course(times, upper))
+    drifts, heights = _table(_course(times, upper, 2))
     return PchipInterpolator(heights, drifts), float(heights[-1])
 
 
