@@ -1,6 +1,5 @@
 """Reading a JSON body: bounded, strictly UTF-8, without duplicate keys, every refusal naming its field."""
 
-import json
 import re
 from typing import Any, Final, TypeVar
 
@@ -9,6 +8,7 @@ from litestar import Request
 
 from offerlab.api.problems import Malformed
 from offerlab.errors import InvalidInput, TooLarge
+from offerlab.intake import strict
 
 T = TypeVar("T")
 
@@ -17,7 +17,6 @@ DECISION_LIMIT: Final = 64_000
 BATCH_LIMIT: Final = 10_485_760
 _AT: Final = re.compile(r" - at `\$?\.?(.*?)`$", re.DOTALL)
 _NAMED: Final = re.compile(r"field `(.+?)`")
-_INT64: Final = 2**63
 
 
 async def read(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[T]", *, limit: int) -> T:
@@ -62,7 +61,10 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         raise Malformed(f"the body is no JSON: {error}") from error
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
-    check_strict(body)
+    try:
+        strict.check(body)
+    except strict.NotJson as error:
+        raise Malformed(error.detail) from error
     return value
 
 
@@ -76,51 +78,3 @@ def invalid(error: msgspec.ValidationError) -> InvalidInput:
     if named:
         path = f"{path}.{named.group(1)}" if path else named.group(1)
     return InvalidInput(text, field=path or None)
-
-
-def check_strict(body: bytes) -> None:
-    """Refuse what databases and readers disagree about: duplicate keys, NUL, numbers beyond 64 bits.
-
-    Raises:
-        Malformed, InvalidInput: names the key.
-    """
-    try:
-        json.loads(body, object_pairs_hook=_unique, parse_int=_integer, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise Malformed("the body is nested too deeply") from error
-    except UnicodeDecodeError as error:
-        raise Malformed("the body is not UTF-8") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for name, value in pairs:
-        if name in seen:
-            raise InvalidInput(f"the key {name[:100]!r} stands here twice", field=name[:100])
-        seen.add(name)
-        _clean(name, name)
-        for item in value if isinstance(value, list) else (value,):
-            _clean(item, name)
-
-
-def _clean(value: object, name: str) -> None:
-    if isinstance(value, str) and ("\0" in value or (not value.isascii() and _has_surrogate(value))):
-        raise InvalidInput("a text has no NUL and no lone surrogate", field=name[:100])
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 20 or not -_INT64 <= int(digits) < _INT64:  # noqa: PLR2004 - digits and sign of an int64
-        raise InvalidInput("an integer must fit into 64 bits")
-    return int(digits)
-
-
-def _no_constant(word: str) -> float:
-    raise Malformed(f"{word} is no JSON")

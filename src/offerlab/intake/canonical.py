@@ -9,6 +9,7 @@ from offerlab.domain.clock import SECOND, to_micros
 from offerlab.domain.event import Cancellation, Event, EventType, Fact, Interaction, Rejection
 from offerlab.domain.naming import check_event_id, unit_of
 from offerlab.errors import InvalidInput
+from offerlab.intake import strict
 from offerlab.intake.native import (
     Native,
     NativeCancellation,
@@ -44,21 +45,28 @@ def decode(raw: bytes, index: int) -> Native | Rejection:
     """One event as sent, or why it can't be read."""
     try:
         native: Native = _DECODER.decode(raw)
+        strict.check_small(raw)
     except msgspec.ValidationError as error:
         return _refused(raw, index, str(error))
+    except InvalidInput as error:
+        return _refused(raw, index, error.detail, error.code)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         return Rejection(index=index, code="malformed", detail=str(error) or "not JSON")
     return native
 
 
-def _refused(raw: bytes, index: int, message: str) -> Rejection:
+def _refused(raw: bytes, index: int, message: str, found: str = "") -> Rejection:
     try:
         head = _HEAD.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
         head = {}
     event_type, event_id = head.get("type"), head.get("id")
     code = "invalid"
-    if "unknown field" in message:
+    if found in (strict.DuplicateKey.code, strict.NotJson.code):
+        code = found
+    elif not head:
+        code = "invalid"
+    elif "unknown field" in message:
         code = "unknown_field"
     elif not isinstance(event_type, str) or event_type not in _TYPES:
         code = "unknown_type"

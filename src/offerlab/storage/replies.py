@@ -30,7 +30,8 @@ def reserve(connection: Connection, project_id: int, caller: str, key: str, *, d
         "body": b"",
         "created_at": now,
     }
-    done = connection.execute(module.insert(replies).values(row).on_conflict_do_nothing())
+    statement = module.insert(replies).values(row).on_conflict_do_nothing()
+    done = connection.execute(statement, execution_options={"preserve_rowcount": True})
     if done.rowcount == 1:
         return None
     found = connection.execute(

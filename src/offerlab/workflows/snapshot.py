@@ -1,5 +1,8 @@
 """One project's rules in memory: loaded whole, compiled once, replaced when the version moves."""
 
+import logging
+from typing import Final
+
 from msgspec import Struct
 from sqlalchemy import Connection
 
@@ -8,10 +11,13 @@ from offerlab.domain.experiment import Experiment
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.segment import Segment
+from offerlab.errors import InvalidDefinition
 from offerlab.intake.purchases import Catalogue
 from offerlab.messaging.message import Message, compile_message
 from offerlab.storage import experiments, offers, products, projects, segments
 from offerlab.storage.projects import Project
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
@@ -58,10 +64,21 @@ def load_snapshot(connection: Connection, project_id: int) -> Snapshot:
         offers=known_offers,
         products=known_products,
         segments=known_segments,
-        messages={key: compile_message(offer.message) for key, offer in known_offers.items()},
+        messages=_messages(known_offers),
         relations=_by_sku(relations),
         catalogue=_catalogue(project.currency, known_products, by_key),
     )
+
+
+def _messages(known: dict[str, Offer]) -> dict[str, Message]:
+    """Compiled texts; an old offer that a later release can't read must not keep the others from being served."""
+    compiled: dict[str, Message] = {}
+    for key, offer in known.items():
+        try:
+            compiled[key] = compile_message(offer.message)
+        except InvalidDefinition as error:
+            _log.error("offer %s has unreadable texts, its messages stay empty: %s", key, error.detail)
+    return compiled
 
 
 def _catalogue(currency: str, known: dict[str, Product], experiments_by_key: dict[str, Experiment]) -> Catalogue:
