@@ -1,8 +1,8 @@
 """What past experiments say about the next one's lift, before it has any data.
 
 A normal prior around zero whose width is learned from the company's own programme; until there are about twenty
-finished experiments it is a stated convention. Rejected: the maximum-likelihood width (often zero, then every posterior is
-certain: 95 % intervals covered 64 % at a true width of .01, twenty experiments), and a flat prior as the only answer
+finished experiments it is a stated convention. Rejected: the maximum-likelihood width (often zero, then every posterior
+is certain: 95 % intervals covered 64 % at a true width of .01, twenty experiments), and a flat prior as the only answer
 (it believes every winner's estimate).
 """
 
