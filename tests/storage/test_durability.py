@@ -1,0 +1,30 @@
+"""What an acknowledged commit rests on."""
+
+from pathlib import Path
+
+import pytest
+
+from offerlab.errors import Misconfigured
+from offerlab.storage import lock
+from offerlab.storage.database import open_engine, reading
+
+
+def test_sqlite_syncs_every_commit(tmp_path: Path) -> None:
+    """The embedded store runs with WAL and synchronous=FULL, and wipes what is deleted."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with reading(engine) as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        }
+    engine.dispose()
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+
+
+def test_one_process_holds_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second holder waits, then refuses and says who holds the folder; a freed lock is free at once."""
+    monkeypatch.setattr(lock, "PATIENCE_S", 0.1)
+    with lock.held(tmp_path), pytest.raises(Misconfigured, match="in use by process"), lock.held(tmp_path):
+        pass
+    with lock.held(tmp_path):
+        assert (tmp_path / "lock").read_text().isdecimal()
