@@ -86,4 +86,5 @@ contracts:
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
 
 unit:
-	@$(BIN)/python -m pytest -m "$(QUICK)" --cov --cov-branch --cov-report=term:skip-covered
+	@OFFERLAB_EXAMPLES=quick $(BIN)/python -m pytest -m "$(QUICK)" --numprocesses=$(WORKERS) --dist=worksteal --quiet \
+		--cov --cov-branch --cov-report=term:skip-covered
