@@ -1,3 +1,20 @@
 """OfferLab: which cross-sell and upsell offer to make to whom, and proof that it worked."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from offerlab.stats.planning import power
+
 __version__ = "0.1.0"
+__all__ = ["power"]
+
+_HOMES = {"power": "offerlab.stats.planning"}
+"""Where the public names live: they are imported when first used, so that a start pays for none of them."""
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from its room."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'offerlab' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

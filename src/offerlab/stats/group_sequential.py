@@ -131,10 +131,23 @@ def rejection(
     return np.asarray(np.sum(down, axis=1) + np.sum(up, axis=1))
 
 
+def finding(
+    fractions: Sequence[float] | FloatArray,
+    upper: Sequence[float] | FloatArray,
+    drift: FloatArray | float,
+    sides: Sides = 2,
+) -> FloatArray:
+    """Chance of rejecting upwards, per drift: a significant loss finds no gain."""
+    values = np.asarray(upper, dtype=np.float64)
+    return np.asarray(
+        np.sum(crossing(fractions, -values if sides > 1 else np.full_like(values, -np.inf), values, drift)[1], axis=1)
+    )
+
+
 def drift_for(
     power: float, fractions: Sequence[float] | FloatArray, upper: Sequence[float] | FloatArray, sides: Sides = 2
 ) -> float:
-    """The mean of Z at full information for which the test rejects upwards or downwards with chance `power`.
+    """The mean of Z at full information for which the test rejects upwards with chance `power`.
 
     Args:
         power: wanted chance, above the level and below 1.
@@ -149,7 +162,7 @@ def drift_for(
 
     if not float(rejection(fractions, upper, sides, 0.0)[0]) < power < 1.0:
         raise InvalidPlan(f"power lies between the error rate and 1, not {power}", field="power")
-    return float(brentq(lambda drift: float(rejection(fractions, upper, sides, drift)[0]) - power, 0.0, 40.0))
+    return float(brentq(lambda drift: float(finding(fractions, upper, drift, sides)[0]) - power, 0.0, 40.0))
 
 
 def inflation(fractions: Sequence[float] | FloatArray, power: float, plan: Plan | None = None) -> float:

@@ -1,0 +1,213 @@
+"""`offerlab.power`: one call for sample size, smallest effect, power, and how long it takes."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+from msgspec import Struct
+
+from offerlab.errors import InvalidPlan
+from offerlab.stats.duration import Arrivals, Duration, duration, steady
+from offerlab.stats.effect import Undetermined
+from offerlab.stats.looks import Kind
+from offerlab.stats.power import (
+    Baseline,
+    Correction,
+    Design,
+    Gain,
+    detectable,
+    inflation_of,
+    power_of,
+    sample_size,
+)
+from offerlab.stats.spending import Spending
+
+
+class Sizing(Struct, frozen=True):
+    """An experiment's size; printed, it says so in words.
+
+    Attributes:
+        customers: all arms together, whole customers.
+        by_arm: the same per arm, control first.
+        mde: smallest effect found with `power`, as a share of control's mean; null for a mean of zero.
+        mde_absolute: the same in the metric's unit.
+        power: chance of finding it in every single comparison with control.
+        alpha: error rate over all arms and looks.
+        alpha_each: of one comparison, after the correction for several arms.
+        inflation: customers over those of one fixed test without looks.
+        margin: of a non-inferiority test, in the metric's unit; null otherwise.
+        kind: fixed, group or always.
+        duration: how long, if arrivals were given; or why never.
+    """
+
+    customers: int
+    by_arm: tuple[int, ...]
+    mde: float | None
+    mde_absolute: float
+    power: float
+    alpha: float
+    alpha_each: float
+    inflation: float
+    margin: float | None
+    kind: Kind
+    duration: Duration | Undetermined | None
+
+    def __str__(self) -> str:
+        """A few lines for people."""
+        arms = " / ".join(f"{count:,}" for count in self.by_arm)
+        share = "" if self.mde is None else f"{self.mde:+.4g} of control's mean, "
+        found = f"an effect of {share}{self.mde_absolute:+.4g} a customer,"
+        if self.margin is not None:
+            found = f"that it is no more than {self.margin:.4g} worse"
+        each = f", {self.alpha_each:.4g} per arm" if self.alpha_each < self.alpha else ""
+        times = f", {self.inflation:.4g} times the fixed sample" if self.kind != "fixed" else ""
+        lines = [
+            f"customers   {self.customers:,} ({arms})",
+            f"finds       {found} with power {self.power:.4g}",
+            f"alpha       {self.alpha:.4g}{each}",
+            f"reading     {self.kind}{times}",
+        ]
+        if isinstance(self.duration, Undetermined):
+            lines.append(f"duration    {self.duration.detail}")
+        elif self.duration is not None:
+            lines.append(f"duration    {_in_words(self.duration)}")
+        return "\n".join(lines)
+
+
+def _in_words(lasting: Duration) -> str:
+    end = f", until {lasting.ends_on:%Y-%m-%d}" if lasting.ends_on else ""
+    final = f", final on {lasting.final_on:%Y-%m-%d}" if lasting.final_on else ""
+    return f"{lasting.weeks} weeks at {lasting.customers_per_day:,.0f} a day{end}{final}"
+
+
+def power(  # noqa: PLR0913  # the whole plan in one call; all but the first by name
+    baseline: float,
+    *,
+    sd: float | None = None,
+    sd_treatment: float | None = None,
+    mde: float | None = None,
+    relative: bool = True,
+    power: float | None = None,
+    n: float | None = None,
+    margin: float | None = None,
+    alpha: float = 0.05,
+    weights: Sequence[float] = (1.0, 1.0),
+    correlation: float = 0.0,
+    sequential: Kind = "fixed",
+    looks: int | Sequence[float] = 28,
+    spending: Spending = "obrien_fleming",
+    correction: Correction = "dunnett",
+    customers_per_day: float | Sequence[float] | Arrivals | None = None,
+    starts_on: date | None = None,
+    window_days: int = 14,
+    refund_days: int = 30,
+) -> Sizing:
+    """Size an experiment: give two of effect, power and customers, get the third.
+
+    Args:
+        baseline: control's mean per customer; its rate, if `sd` is not given.
+        sd: standard deviation of the customers' values; of a ratio `offerlab.stats.power.ratio_sd`.
+        sd_treatment: the same under the treatment, by default as in control.
+        mde: smallest effect worth finding.
+        relative: whether `mde` and `margin` are shares of control's mean, or in the metric's unit.
+        power: chance of finding it; .8 unless `mde` and `n` are both given.
+        n: customers of all arms together.
+        margin: plan a non-inferiority test instead: one-sided at alpha; `mde` is then the true effect expected (0).
+        alpha: error rate over all arms and looks, two-sided (one-sided with a margin).
+        weights: of the arms, control first.
+        correlation: of the outcome with what the covariates predict; the sample shrinks by its square.
+        sequential: how it will be read: "fixed" once, "group" at looks until a planned end, "always" open-ended.
+        looks: number of looks, or their shares of the sample, for the sequential readings.
+        spending: of the group reading.
+        correction: for several treatments against control.
+        customers_per_day: newcomers a day, or seven numbers from Monday on, or `Arrivals`: gives the duration.
+        starts_on: first day; gives the dates.
+        window_days: outcome window.
+        refund_days: refund window after that.
+
+    Returns:
+        The sizing.
+
+    Raises:
+        InvalidPlan: effect, power and customers all given, or too few of them; a value out of range.
+
+    Examples:
+        >>> print(power(0.10, mde=0.10))
+        customers   29,502 (14,751 / 14,751)
+        finds       an effect of +0.1 of control's mean, +0.01 a customer, with power 0.8
+        alpha       0.05
+        reading     fixed
+    """
+    known = Baseline(baseline, sd, sd_treatment)
+    design = Design(
+        weights=tuple(float(weight) for weight in weights),
+        alpha=alpha,
+        sides=2 if margin is None else 1,
+        kind=sequential,
+        looks=looks if isinstance(looks, int) else tuple(float(look) for look in looks),
+        spending=spending,
+        saved=correlation**2,
+        correction=correction,
+    )
+    expected = 0.0 if mde is None and margin is not None else mde
+    gain = None if expected is None else Gain(expected, relative, margin or 0.0)
+    customers, size, chance = _solve(known, design, gain, power, n, relative=relative)
+    whole = [int(np.ceil(customers * share - 1e-9)) for share in design.shares]
+    unit = abs(baseline) if relative else 1.0
+    return Sizing(
+        customers=sum(whole),
+        by_arm=tuple(whole),
+        mde=size * unit / abs(baseline) if baseline else None,
+        mde_absolute=size * unit,
+        power=chance,
+        alpha=alpha,
+        alpha_each=design.alpha_each,
+        inflation=inflation_of(design, chance) if chance > alpha else 1.0,
+        margin=None if margin is None else margin * unit,
+        kind=sequential,
+        duration=None
+        if customers_per_day is None
+        else duration(
+            sum(whole),
+            _arrivals(customers_per_day),
+            starts_on=starts_on,
+            window_days=window_days,
+            refund_days=refund_days,
+        ),
+    )
+
+
+def _solve(
+    known: Baseline, design: Design, gain: Gain | None, power: float | None, n: float | None, *, relative: bool
+) -> tuple[float, float, float]:
+    """Customers, effect and power: the two that are known and the one that follows."""
+    if n is None:
+        if gain is None:
+            raise InvalidPlan("give two of effect, power and customers", field="mde")
+        wanted = 0.8 if power is None else power
+        customers = sample_size(known, gain, design, wanted)
+        if not np.isfinite(customers):
+            raise InvalidPlan("no number of customers finds an effect of zero", field="mde")
+        return customers, gain.size, wanted
+    if gain is None:
+        wanted = 0.8 if power is None else power
+        return n, detectable(known, design, n, wanted, relative=relative), wanted
+    if power is not None:
+        raise InvalidPlan("effect, power and customers can't all be given: one follows from the others", field="n")
+    return n, gain.size, power_of(known, gain, design, n)
+
+
+def _arrivals(given: float | Sequence[float] | Arrivals) -> Arrivals:
+    """Arrivals from whatever the caller knows."""
+    if isinstance(given, Arrivals):
+        return given
+    if isinstance(given, int | float):
+        return steady(float(given))
+    monday, tuesday, wednesday, thursday, friday, saturday, sunday = _seven(given)
+    return Arrivals((monday, tuesday, wednesday, thursday, friday, saturday, sunday))
+
+
+def _seven(given: Sequence[float]) -> Sequence[float]:
+    if len(given) != 7:  # noqa: PLR2004  # weekdays
+        raise InvalidPlan("arrivals are one number a day or seven from Monday on", field="customers_per_day")
+    return given

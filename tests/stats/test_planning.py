@@ -1,0 +1,105 @@
+"""The public `power`: two of three, in words, with a calendar."""
+
+import doctest
+from datetime import date
+
+import pytest
+from numpy.testing import assert_allclose
+
+import offerlab
+from offerlab.errors import InvalidPlan
+from offerlab.stats import planning
+from offerlab.stats.duration import Arrivals, Duration
+from offerlab.stats.effect import Undetermined
+from offerlab.stats.planning import power
+
+
+def test_customers_are_whole_and_split_by_weight() -> None:
+    """R's 14750.79 per arm becomes 14,751 each."""
+    found = power(0.10, mde=0.10)
+    assert (found.customers, found.by_arm) == (29_502, (14_751, 14_751))
+    assert (found.mde, found.mde_absolute, found.power) == pytest.approx((0.1, 0.01, 0.8))
+
+
+def test_two_of_three_give_the_third() -> None:
+    """Effect and customers give the power; customers and power give the effect."""
+    assert_allclose(power(0.10, mde=0.10, n=29_502).power, 0.8, atol=1e-4)
+    assert_allclose(power(0.10, n=29_502).mde_absolute, 0.01, atol=1e-5)
+    absolute = power(6.5, sd=60, n=50_000, relative=False)
+    assert absolute.mde == pytest.approx(absolute.mde_absolute / 6.5)
+
+
+def test_looks_arms_and_covariates_are_in_one_plan() -> None:
+    """Group looks cost 5 % for 28 looks, a correlation of .5 saves a quarter, a second treatment is paid for."""
+    plain = power(6.5, sd=60, mde=0.1)
+    assert_allclose(power(6.5, sd=60, mde=0.1, sequential="group").inflation, 1.049, atol=1e-3)
+    assert_allclose(power(6.5, sd=60, mde=0.1, correlation=0.5).customers / plain.customers, 0.75, rtol=1e-4)
+    assert power(6.5, sd=60, mde=0.1, weights=(1, 1, 1)).alpha_each < 0.05
+
+
+def test_a_plan_has_dates() -> None:
+    """15,475 an arm at 10,400 a week is three weeks from a Monday."""
+    found = power(
+        0.10,
+        mde=0.1,
+        sequential="group",
+        customers_per_day=[1500, 1500, 1400, 1300, 1800, 2000, 900],
+        starts_on=date(2026, 3, 2),
+    )
+    assert isinstance(found.duration, Duration)
+    assert (found.duration.weeks, found.duration.ends_on) == (3, date(2026, 3, 22))
+    assert "until 2026-03-22, final on 2026-05-06" in str(found)
+
+
+def test_arrivals_come_as_a_number_a_week_or_in_full() -> None:
+    """The same traffic, three ways."""
+    week = Arrivals((100, 100, 100, 100, 100, 100, 100))
+    plans = [power(0.1, mde=0.1, customers_per_day=given) for given in (100.0, [100.0] * 7, week)]
+    assert len({plan.duration for plan in plans}) == 1
+
+
+def test_never_is_said_in_words() -> None:
+    """Five customers a day never make 30,000 in ten years."""
+    found = power(0.10, mde=0.05, customers_per_day=5)
+    assert isinstance(found.duration, Undetermined)
+    assert "do not come" in str(found)
+
+
+def test_non_inferiority_is_planned_by_its_margin() -> None:
+    """One-sided at alpha, expected effect zero; the words speak of the margin."""
+    found = power(0.02, margin=0.1)
+    assert found.margin == pytest.approx(0.002)
+    assert found.mde == 0.0
+    assert "no more than 0.002 worse" in str(found)
+    assert_allclose(power(0.02, margin=0.1, n=found.customers).power, 0.8, atol=1e-4)
+
+
+def test_a_mean_of_zero_has_no_relative_effect() -> None:
+    """Net profit of zero per customer is planned in money; the share is null."""
+    found = power(0.0, sd=10.0, mde=0.5, relative=False)
+    assert found.mde is None
+    assert "a customer" in str(found)
+
+
+def test_wrong_calls_are_refused() -> None:
+    """All three given, only one given, no effect, and a week of six days raise."""
+    with pytest.raises(InvalidPlan, match="can't all"):
+        power(0.1, mde=0.1, n=1000, power=0.8)
+    with pytest.raises(InvalidPlan, match="give two"):
+        power(0.1)
+    with pytest.raises(InvalidPlan, match="effect of zero"):
+        power(0.1, mde=0.0)
+    with pytest.raises(InvalidPlan, match="seven"):
+        power(0.1, mde=0.1, customers_per_day=[1.0] * 6)
+
+
+def test_power_is_a_public_name() -> None:
+    """`offerlab.power` is this function, imported on first use; other names do not exist."""
+    assert offerlab.power is power
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = offerlab.nothing  # type: ignore[attr-defined]  # the point of the test
+
+
+def test_the_example_in_the_docstring_runs() -> None:
+    """Its output is what it says."""
+    assert doctest.testmod(planning).failed == 0
