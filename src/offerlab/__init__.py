@@ -12,9 +12,10 @@ __all__ = ["power"]
 _HOMES = {"power": "offerlab.stats.planning"}
 """Where the public names live: they are imported when first used, so that a start pays for none of them."""
 
+if not TYPE_CHECKING:  # a module that may have any name would hide misspelt ones from the type checkers
 
-def __getattr__(name: str) -> object:
-    """A public name, from its room."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'offerlab' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> object:
+        """A public name, from its room."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'offerlab' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
