@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
-from offerlab.api import decisions, definitions, events, experiments, health, keys
+from offerlab.api import affinity, decisions, definitions, events, experiments, health, keys, ofrep
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
@@ -30,6 +30,8 @@ _HANDLERS: Final = [
     *experiments.HANDLERS,
     *decisions.HANDLERS,
     *events.HANDLERS,
+    *ofrep.HANDLERS,
+    *affinity.HANDLERS,
     *keys.HANDLERS,
 ]
 

@@ -41,6 +41,26 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, database_ur
 
 
 @cli.command()
+@click.option("--port", type=int, default=8000, show_default=True, help="Port; the next free one when it is taken.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("offerlab-demo"),
+    show_default=True,
+    help="Its own folder.",
+)
+@click.option("--stay/--no-stay", default=True, show_default=True, help="Keep service and dashboard up.")
+def demo(port: int, data_dir: Path, stay: bool) -> None:  # noqa: FBT001 - click hands flags over by name
+    """The main job on real data: offers, a three-arm experiment, its report; the dashboard stays up."""
+    from rich.console import Console  # noqa: PLC0415 - only the demo draws
+
+    from offerlab.demo.run import run_demo  # noqa: PLC0415 - likewise
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    run_demo(data_dir, port=port, stay=stay, console=Console())
+
+
+@cli.command()
 @_DATA_DIR
 @_DATABASE
 def migrate(data_dir: Path | None, database_url: str | None) -> None:

@@ -82,20 +82,7 @@ def run(settings: Settings) -> None:
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)
-    config = uvicorn.Config(
-        front,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=PunctualProtocol,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=DRAIN_S,
-        lifespan="on",
-    )
+    config = configuration(front, settings)
     with ExitStack() as stack:
         if settings.embedded:
             stack.enter_context(held(settings.data_dir))
@@ -113,3 +100,21 @@ def announce(first: "FirstStart") -> None:
     """Print a new admin key: the only time it is seen."""
     if first.admin_key is not None:
         click.echo(f"admin key (shown once, keep it): {first.admin_key}")
+
+
+def configuration(front: Front, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves OfferLab."""
+    return uvicorn.Config(
+        front,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=PunctualProtocol,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+        lifespan="on",
+    )

@@ -126,6 +126,18 @@ class Serving:
             decisions=[_answer(one, exposed=one.decision.experiment_id in exposed) for one in served],
         )
 
+    async def evaluate(self, project_id: int, request: Request) -> Decided:
+        """Decisions without words and without exposure: what a flag client asks for.
+
+        Args:
+            project_id: whose experiments.
+            request: with a unit.
+        """
+        snapshot = self.runtime.snapshot(project_id)
+        digest = digest_of(snapshot.project.secret, request.unit or "")
+        state = await self.state(snapshot, digest)
+        return decide(snapshot.ruleset, state, request, self.runtime.now())
+
     async def answer_many(self, project_id: int, asks: Sequence[Ask]) -> list[Answers]:
         """Decide for many customers; exposures of neighbours share commits.
 
