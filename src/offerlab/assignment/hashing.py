@@ -60,3 +60,8 @@ def cut(end: int) -> bytes:
     slot < end  <=>  floor(h * SLOTS / 2**64) < end  <=>  h < ceil(end * 2**64 / SLOTS).
     """
     return _BEYOND if end >= SLOTS else (-(-(end << 64) // SLOTS)).to_bytes(8, "big")
+
+
+def end_of(bound: bytes) -> int:
+    """The slot whose `cut` this is: the inverse of `cut`."""
+    return SLOTS if bound == _BEYOND else slot(bound)

@@ -134,7 +134,7 @@ class Passage:
         """The arms to draw from, or the first closed gate among audience, layers and traffic."""
         split = plan.split
         if plan.segments:
-            segment = self._segment(plan)
+            segment = self.segment(plan)
             if segment is None:
                 return "NOT_IN_SEGMENT"
             split = plan.by_segment[segment]
@@ -154,7 +154,7 @@ class Passage:
             digest = self.layers[text] = sha256(text).digest()
         return digest
 
-    def _segment(self, plan: Plan) -> str | None:
+    def segment(self, plan: Plan) -> str | None:
         """The first of the experiment's segments, by priority, that the customer belongs to."""
         if self.attributes is None:
             self.attributes = attributes_of(
@@ -178,7 +178,7 @@ class Passage:
         if plan.moment is not None and not plan.moment.fits(self.request.context):
             return plan.outside["NO_CONTEXT_MATCH"]
         held = self._is_held(plan)
-        segment = self._segment(plan)
+        segment = self.segment(plan)
         outcome = plan.serve.get(segment or EVERYONE) or plan.serve.get(EVERYONE)
         if outcome is None or (segment is None and plan.segments):
             return self._outside(plan, "HOLDOUT" if held else "NOT_IN_SEGMENT")

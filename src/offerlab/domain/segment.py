@@ -142,7 +142,7 @@ def _operand(op: str, value: object, field: str) -> Operand:
 def _scalar(value: object, field: str) -> Scalar:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, str) and len(value) <= MAX_TEXT:
+    if isinstance(value, str) and len(value) <= MAX_TEXT and "\0" not in value:
         return value
     raise InvalidDefinition(f"a value is a number, true, false or a text of at most {MAX_TEXT} characters", field=field)
 
