@@ -6,7 +6,7 @@ libraries and versions; what is not a plain column of numbers, texts or truths i
 """
 
 from collections.abc import Mapping
-from math import ceil, floor, isfinite
+from math import ceil, floor, inf
 from typing import Final, cast
 
 import numpy as np
@@ -172,7 +172,7 @@ def _ordered(op: str, bound: float, values: NDArray[np.generic], kind: str) -> T
 
 
 def _ordered_whole(op: str, bound: float, numbers: NDArray[np.float64]) -> Truths:
-    if isinstance(bound, float) and not isfinite(bound):
+    if abs(bound) == inf:
         return np.full(len(numbers), (op in ("lt", "lte")) == (bound > 0))
     limit = ceil(bound) if op in ("lt", "gte") else floor(bound)
     if not -_INT64 <= limit < _INT64:
