@@ -85,9 +85,13 @@ def boundaries(fractions: Sequence[float] | FloatArray, plan: Plan | None = None
     Source:
         Lan and DeMets (1983), Biometrika 70(3), 659-663; Jennison and Turnbull (2000), sections 7.2 and 19.2.
     """
-    times, rule = check_fractions(fractions), plan or Plan()
+    return _boundaries(check_fractions(fractions), plan or Plan()).copy()
+
+
+@lru_cache(maxsize=1024)
+def _boundaries(times: tuple[float, ...], plan: Plan) -> FloatArray:
     # Shorter prefixes first: each finds its predecessor in the cache, so that no recursion goes deep.
-    return np.array([_bound(rule, times[: look + 1]) for look in range(len(times))])
+    return np.array([_bound(plan, times[: look + 1]) for look in range(len(times))])
 
 
 def crossing(
