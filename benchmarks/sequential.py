@@ -102,7 +102,7 @@ def speed() -> list[str]:
             lambda: floor_of_a_reading(mean_c, mean_t, var, var),
         )
         rows.append(
-            f"{COMPARISONS:,} z read at their 14th look, {kind}: {times:.1f} x a numpy floor of 1,000 means and their sequence "
+            f"{COMPARISONS:,} z read at their 14th look, {kind}: {times:.1f} x a numpy floor of means and sequence "
             f"({mine * 1e3:.2f}, {its * 1e3:.2f} ms)"
         )
     return rows
