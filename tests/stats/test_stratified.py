@@ -150,7 +150,7 @@ def test_wrong_sizes_are_refused() -> None:
 @pytest.mark.slow
 def test_joint_cumulants_are_those_of_the_simulated_estimates() -> None:
     """Random strata and arms, exponential values: variances and third cumulants of both levels come out."""
-    rng, sims, size = np.random.default_rng(8), 2_000_000, 400
+    rng, sims, size = np.random.default_rng(8), 2_000_000, 4_000
     scale, share, split = np.array([1.0, 4.0]), np.array([0.7, 0.3]), np.array([0.5, 0.8])
     top, base = np.zeros(sims), np.zeros(sims)
     strata = rng.binomial(size, share[1], sims)

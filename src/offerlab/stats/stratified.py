@@ -8,6 +8,7 @@ interval is then too short where strata spend very differently).
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
@@ -16,11 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from offerlab.errors import InvalidInput
 from offerlab.stats import trust
 from offerlab.stats.comparison import Method, compare
-from offerlab.stats.effect import Reason
 from offerlab.stats.effects import Effects
 from offerlab.stats.means import too_small
 from offerlab.stats.moments import Moments, merge_all, stack
 from offerlab.stats.pair import Pair, independent, mean_level
+
+if TYPE_CHECKING:
+    from offerlab.stats.effect import Reason
 
 Array = NDArray[np.float64]
 
