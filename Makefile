@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
+ARGS ?=
 BIN := .venv/bin
 QUICK := not slow and not postgres and not browser and not notebook and not client
 LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
@@ -16,10 +17,10 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: service ## the main job: real data, a three-arm experiment, its report; service and dashboard stay up
-	@$(BIN)/offerlab demo
+	@$(BIN)/offerlab demo $(ARGS)
 
 serve: service ## the service without data, on http://127.0.0.1:8000
-	@$(BIN)/offerlab serve
+	@$(BIN)/offerlab serve $(ARGS)
 
 check: dev ## every day, under two minutes: format, lint, types, imports, quick tests with coverage, docs
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit types-pyright types-mypy lint contracts

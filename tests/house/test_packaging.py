@@ -1,7 +1,10 @@
 """What is shipped: locked versions, the wheel, the container files, the commands of the README."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 import zipfile
 from importlib.util import find_spec
@@ -68,14 +71,32 @@ def test_development_runs_on_what_is_shipped() -> None:
     assert {name: tested.get(name) for name in shipped} == shipped
 
 
-def test_wheel_holds_the_package_and_its_migrations(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as it would be published."""
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("wheel")), versions=["standard"])
+    return Path(built)
+
+
+def test_wheel_holds_the_package_and_its_migrations(wheel: Path) -> None:
     """The wheel carries every file of the package and the migrations, and nothing of the tests."""
-    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = {path.relative_to("src").as_posix() for path in tracked("src/offerlab")}
     wanted |= {f"offerlab/_{path.as_posix()}" for path in tracked("migrations") if path.suffix in {".py", ".mako"}}
     assert wanted - names == set()
     assert [name for name in names if not name.startswith(("offerlab/", "offerlab-"))] == []
+
+
+def test_wheel_works_without_the_repository(wheel: Path, tmp_path: Path) -> None:
+    """What is in the wheel alone can build the store: the migrations are found inside it."""
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OFFERLAB_DATA_DIR": str(tmp_path / "data")}
+    code = "import sys; from offerlab.cli import main; sys.argv[1:] = ['migrate']; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list((tmp_path / "data").iterdir()) != []
 
 
 def _compose() -> dict[str, Any]:
