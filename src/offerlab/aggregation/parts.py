@@ -52,17 +52,17 @@ _SURVIVORS = Part(
 )
 
 _SEEN = Part(
-    "customer, variant, segment, epoch, at, event_id, suppressed, placement",
-    """SELECT COALESCE(s.root, e.customer), e.variant, e.{segment}, e.epoch, e.occurred_at, e.event_id, e.suppressed,
-    e.placement
+    "customer, variant, segment, cut, epoch, at, event_id, suppressed, placement",
+    """SELECT COALESCE(s.root, e.customer), e.variant, e.segment, e.{cut}, e.epoch, e.occurred_at, e.event_id,
+    e.suppressed, e.placement
   FROM exposures e LEFT JOIN survivors s ON s.customer = e.customer
   WHERE e.project_id = :project AND e.experiment_id = :experiment AND e.received_at <= :as_of""",
     ("survivors",),
 )
 
 _PLACED = Part(
-    "customer, variant, segment, epoch, at, suppressed, placement, place, lowest, highest, exposures",
-    """SELECT customer, variant, segment, epoch, at, suppressed, placement,
+    "customer, variant, segment, cut, epoch, at, suppressed, placement, place, lowest, highest, exposures",
+    """SELECT customer, variant, segment, cut, epoch, at, suppressed, placement,
     ROW_NUMBER() OVER (PARTITION BY customer ORDER BY at, event_id),
     MIN(variant) OVER (PARTITION BY customer), MAX(variant) OVER (PARTITION BY customer),
     COUNT(*) OVER (PARTITION BY customer)
@@ -71,9 +71,9 @@ _PLACED = Part(
 )
 
 _UNITS = Part(
-    "customer, variant, segment, epoch, t0, suppressed, placement, exposures",
-    """SELECT customer, CASE WHEN lowest = highest THEN variant ELSE -1 END, segment, epoch, at, suppressed, placement,
-    exposures
+    "customer, variant, segment, cut, epoch, t0, suppressed, placement, exposures",
+    """SELECT customer, CASE WHEN lowest = highest THEN variant ELSE -1 END, segment, cut, epoch, at, suppressed,
+    placement, exposures
   FROM placed WHERE place = 1""",
     ("placed",),
 )

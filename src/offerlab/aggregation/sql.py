@@ -131,6 +131,7 @@ def _cell(row: RowMapping, monomials: Sequence[Monomial]) -> Cell:
     return Cell(
         variant=int(row["variant"]),
         segment=row["segment"],
+        cut=row["cut"],
         epoch=int(row["epoch"]),
         day=int(row["day"]),
         n=int(row["n"]),

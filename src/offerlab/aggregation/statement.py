@@ -85,24 +85,32 @@ _DERIVED: Final = {
 }
 
 
-def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], segment_by: str) -> str:
+def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: str) -> str:
     """The one grouped query.
 
     Args:
         monomials: the products to sum, in the order of the answer's columns `s{i}` or `c{i}` and `f{i}`.
         tables: `arms`, `offered` and `goes_with`.
-        segment_by: a column of `exposures`, checked by the caller.
+        cut: a column of `exposures`, checked by the caller.
     """
     names = sorted({_value_of(name) for product in monomials for name in product})
     expressions = {name: _PLAIN.get(name) or _DERIVED[name] for name in names}
     sources = sorted({source for _, used in expressions.values() for source in used})
-    figures = ["units.variant", "units.segment", "units.epoch", "units.t0", "units.exposures"]
+    figures = ["units.variant", "units.segment", "units.cut", "units.epoch", "units.t0", "units.exposures"]
     figures += [f"{expression} AS {name}" for name, (expression, _) in expressions.items()]
-    totals = ["variant", "segment", "epoch", f"t0 / {DAY} AS day", "COUNT(*) AS n", "SUM(exposures) AS exposures"]
+    totals = [
+        "variant",
+        "segment",
+        "cut",
+        "epoch",
+        f"t0 / {DAY} AS day",
+        "COUNT(*) AS n",
+        "SUM(exposures) AS exposures",
+    ]
     totals += ["MIN(t0) AS first_at", "MAX(t0) AS last_at"]
     totals += [line for i, product in enumerate(monomials) for line in _sums(i, product)]
     lines = [
-        with_clause(("units", *sources), tables, segment_by) + ",",
+        with_clause(("units", *sources), tables, cut) + ",",
         "figures AS (",
         "  SELECT",
         "    " + ",\n    ".join(figures),
@@ -112,7 +120,7 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], segment
         "SELECT",
         "  " + ",\n  ".join(totals),
         "FROM figures",
-        f"GROUP BY variant, segment, epoch, t0 / {DAY}",
+        f"GROUP BY variant, segment, cut, epoch, t0 / {DAY}",
     ]
     return "\n".join(lines)
 
@@ -137,7 +145,7 @@ def _sums(i: int, product: Monomial) -> Iterable[str]:
     yield f"SUM({power} - {coarse}) AS f{i}"
 
 
-def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], segment_by: str) -> str:
+def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], cut: str) -> str:
     """The WITH clause of the parts that `wanted` read, each before its readers."""
     known = {**tables, **PARTS}
     needed: set[str] = set()
@@ -148,7 +156,7 @@ def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], segment_by: s
             needed.add(name)
             queue.extend(known[name].reads)
     texts = (
-        f"{name}({known[name].columns}) AS (\n  {known[name].text}\n)".replace("{segment}", segment_by)
+        f"{name}({known[name].columns}) AS (\n  {known[name].text}\n)".replace("{cut}", cut)
         for name in known
         if name in needed
     )

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from offerlab.reporting.measures import FLAGS, Monomial, monomial, nonzero
 from offerlab.stats.moments import Moments, empty, from_power_sums
@@ -24,6 +25,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     Attributes:
         variant: index of the arm, or `CROSSOVER`.
+        segment: of the experiment, at the first exposure. cut: what the report is cut by, often the same.
         day: whole days since 1970-01-01.
         n: customers. exposures: their exposure events.
         first_at, last_at: earliest and latest first exposure, microseconds.
@@ -32,6 +34,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     variant: int
     segment: str | None
+    cut: str | None
     epoch: int
     day: int
     n: int
@@ -55,6 +58,17 @@ class Notes(Struct, frozen=True, kw_only=True):
     rejected: int | None = None
 
 
+class Tally(Struct, frozen=True):
+    """Cells added up: customers and their sums, aligned with `Cells.monomials`."""
+
+    n: int
+    sums: tuple[int, ...]
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both."""
+        return Tally(self.n + other.n, tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)))
+
+
 class Cells(Struct, frozen=True, kw_only=True):
     """All cells of an experiment as of one moment.
 
@@ -72,13 +86,7 @@ class Cells(Struct, frozen=True, kw_only=True):
 
     def where(self, keep: Callable[[Cell], bool]) -> "Cells":
         """Only the cells that `keep` accepts."""
-        return Cells(
-            monomials=self.monomials,
-            cells=tuple(cell for cell in self.cells if keep(cell)),
-            divisors=self.divisors,
-            notes=self.notes,
-            engine=self.engine,
-        )
+        return replace(self, cells=tuple(cell for cell in self.cells if keep(cell)))
 
     @property
     def analysed(self) -> "Cells":
@@ -90,8 +98,18 @@ class Cells(Struct, frozen=True, kw_only=True):
         """Customers in all cells."""
         return sum(cell.n for cell in self.cells)
 
+    @property
+    def nobody(self) -> Tally:
+        """The neutral element."""
+        return Tally(0, (0,) * len(self.monomials))
+
+    def tally(self) -> Tally:
+        """All cells added up."""
+        rows = [cell.sums for cell in self.cells]
+        return Tally(self.n, tuple(map(sum, zip(*rows, strict=True)))) if rows else self.nobody
+
     def total(self, *values: str) -> int:
-        """The sum of the product of `values` over all customers of all cells."""
+        """The sum of the product of `values` over all customers."""
         at = self.monomials.index(monomial(*values))
         return sum(cell.sums[at] for cell in self.cells)
 
@@ -99,36 +117,40 @@ class Cells(Struct, frozen=True, kw_only=True):
         """Whether that product was summed."""
         return monomial(*values) in self.monomials
 
+    def moments(self, columns: Sequence[str], tallies: Sequence[Tally]) -> list[Moments]:
+        """Moments of `columns` in their units, one for each tally.
 
-def moments_of(cells: Cells, columns: Sequence[str], groups: Sequence[Callable[[Cell], bool]]) -> list[Moments]:
-    """Moments of `columns` in their units, one for each group of cells.
+        The exact sums are moved to the pooled mean as integers before anything is rounded.
+        """
+        place = {product: at for at, product in enumerate(self.monomials)}
+        n = sum(tally.n for tally in tallies)
+        shift = [
+            round(Fraction(sum(tally.sums[place[monomial(name)]] for tally in tallies), n)) if n else 0
+            for name in columns
+        ]
+        return [self._moments(tally, tuple(columns), shift, place) for tally in tallies]
 
-    The exact sums are moved to the pooled mean as integers before anything is rounded.
-    """
-    picked = [cells.where(group) for group in groups]
-    n = sum(part.n for part in picked)
-    shift = [round(Fraction(sum(part.total(name) for part in picked), n)) if n else 0 for name in columns]
-    return [_moments(part, tuple(columns), shift) for part in picked]
-
-
-def _moments(part: Cells, columns: tuple[str, ...], shift: list[int]) -> Moments:
-    k, n = len(columns), part.n
-    if n == 0:
-        return empty(columns)
-    raw: dict[tuple[int, ...], int] = {(): n}
-    for degree in (1, 2, 3):
-        for index in combinations_with_replacement(range(k), degree):
-            raw[index] = part.total(*(columns[i] for i in index))
-    unit = [part.divisors.get(name, 1) for name in columns]
-    sums = [np.zeros((k,) * degree) for degree in (1, 2, 3)]
-    for degree, target in enumerate(sums, 1):
-        for index in combinations_with_replacement(range(k), degree):
-            value = _moved(raw, shift, index) / prod(unit[i] for i in index)
-            for order in set(permutations(index)):
-                target[order] = value
-    nonzero = [_count_nonzero(part, name) for name in columns]
-    at = np.array([shift[i] / unit[i] for i in range(k)])
-    return from_power_sums(columns, n, at, sums[0], sums[1], sums[2], nonzero)
+    def _moments(
+        self, tally: Tally, columns: tuple[str, ...], shift: list[int], place: Mapping[Monomial, int]
+    ) -> Moments:
+        k = len(columns)
+        if tally.n == 0:
+            return empty(columns)
+        raw: dict[tuple[int, ...], int] = {(): tally.n}
+        for degree in (1, 2, 3):
+            for index in combinations_with_replacement(range(k), degree):
+                raw[index] = tally.sums[place[monomial(*(columns[i] for i in index))]]
+        unit = [self.divisors.get(name, 1) for name in columns]
+        sums = [np.zeros((k,) * degree) for degree in (1, 2, 3)]
+        for degree, target in enumerate(sums, 1):
+            for index in combinations_with_replacement(range(k), degree):
+                value = _moved(raw, shift, index) / prod(unit[i] for i in index)
+                for order in set(permutations(index)):
+                    target[order] = value
+        counted = [name if name in FLAGS else nonzero(name) for name in columns]
+        filled = [tally.sums[place[name,]] if (name,) in place else nan for name in counted]
+        at = np.array([shift[i] / unit[i] for i in range(k)])
+        return from_power_sums(columns, tally.n, at, sums[0], sums[1], sums[2], filled)
 
 
 def _moved(raw: Mapping[tuple[int, ...], int], shift: Sequence[int], index: tuple[int, ...]) -> int:
@@ -139,9 +161,3 @@ def _moved(raw: Mapping[tuple[int, ...], int], shift: Sequence[int], index: tupl
             kept = tuple(index[place] for place in range(len(index)) if place not in places)
             total += prod(-shift[index[place]] for place in places) * raw[kept]
     return total
-
-
-def _count_nonzero(part: Cells, name: str) -> float:
-    if name in FLAGS:
-        return part.total(name)
-    return part.total(nonzero(name)) if part.has(nonzero(name)) else nan

@@ -84,8 +84,10 @@ class Effect(Struct, frozen=True, kw_only=True):
         chance_to_beat: probability that the treatment is better in the metric's good direction (flat prior).
         expected_loss: expected shortfall per customer if the treatment is shipped and is in truth worse.
         method: stable word for the test. adjusted: whether variance reduction made the default estimate.
-        raw: without variance reduction and looks correction's covariates; equals the default where `adjusted` is false.
+        raw: without variance reduction; equals the default where `adjusted` is false.
         inner: the 50 % and 80 % ranges of the same test, fixed-sample, for pictures: {"50": …, "80": …}.
+        simultaneous: the range that matches `p_value_adjusted` (wider; Bonferroni's share of alpha, looks counted).
+        z, standard_error: signed statistic on the normal scale and error of the estimate, as if nobody had looked.
         limit, margin: for a guardrail, whether the range keeps within `margin` (in the metric's unit, the bad side).
         undetermined: why nothing is said; then absolute, relative and p_value are null.
     """
@@ -104,6 +106,9 @@ class Effect(Struct, frozen=True, kw_only=True):
     undetermined: Undetermined | None
     cautions: tuple[Caution, ...] = ()
     inner: dict[str, Interval] = {}
+    simultaneous: Interval | None = None
+    z: float | None = None
+    standard_error: float | None = None
     limit: Limit | None = None
     margin: float | None = None
 

@@ -1,0 +1,210 @@
+"""One metric of the report: raw figures of every arm, and every treatment against its reference."""
+
+from collections.abc import Sequence
+from math import exp, pi, sqrt
+
+from msgspec import Struct
+from msgspec.structs import replace
+from scipy.special import ndtr
+
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.metric import METRICS, Metric, Role
+from offerlab.reporting.comparing import columns_of, compare_arms
+from offerlab.reporting.looking import PastLook, may_look, read_today, rule_of
+from offerlab.reporting.measures import COSTED, MEASURES, measured
+from offerlab.reporting.report import Arm, Caution, Effect, Estimate, Interval, MetricResult, Undetermined
+from offerlab.reporting.split import Strata
+from offerlab.stats import effect as stats
+from offerlab.stats.pair import mean_level, ratio_level
+
+_INNER = {"50": 0.5, "80": 0.2}
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """What every metric of one report shares.
+
+    Attributes:
+        strata: the customers. looks: earlier reports. detailed: with the inner ranges for pictures.
+    """
+
+    experiment: Experiment
+    strata: Strata
+    looks: Sequence[PastLook] = ()
+    detailed: bool = True
+
+
+def metric_results(frame: Frame) -> tuple[MetricResult, ...]:
+    """Every metric of the plan in its order, companions behind the metric that asked for them."""
+    roles = frame.experiment.metrics.roles()
+    results: list[MetricResult] = []
+    role: Role = "primary"
+    for key in measured(roles):
+        role = roles.get(key, "secondary")
+        results.append(_result(frame, key, role, companion=key not in roles))
+    return tuple(results)
+
+
+def reference_of(experiment: Experiment) -> int:
+    """The arm that others are compared with: control, or the first."""
+    return experiment.control if experiment.control is not None else 0
+
+
+def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricResult:
+    metric = METRICS[key]
+    shown = tuple(i for i, arm in enumerate(frame.experiment.variants) if key != "acceptance_rate" or arm.offer)
+    why = _withheld(frame, key, shown)
+    effects: tuple[Effect, ...] = ()
+    if shown:
+        reference = reference_of(frame.experiment)
+        reference = reference if reference in shown else shown[0]
+        effects = tuple(_effect(frame, key, reference, i, why, role) for i in shown if i != reference)
+    return MetricResult(
+        metric=key,
+        role=role,
+        kind=metric.kind,
+        arms=tuple(_arm(frame, key, i, why) for i in shown),
+        effects=effects,
+        unit=metric.unit,
+        better=metric.better,
+        causal=metric.causal,
+        companion=companion,
+        undetermined=why,
+    )
+
+
+def _withheld(frame: Frame, key: str, shown: Sequence[int]) -> Undetermined | None:
+    """Why the metric can't be said at all."""
+    if not shown:
+        return Undetermined("no_offer", "No arm has an offer that could be accepted.")
+    cells = frame.strata.cells
+    if COSTED & set(columns_of(MEASURES[key])) and cells.total("uncosted"):
+        missing, lines = cells.total("uncosted"), cells.total("lines")
+        return Undetermined("no_unit_cost", f"{missing} of {lines} lines sold have no unit cost.")
+    if key == "roi" and frame.experiment.control is None:
+        return Undetermined("no_control", "Without a control arm nobody knows what would have been sold anyway.")
+    if key == "attach_rate" and not cells.total("trigger_orders"):
+        return Undetermined("no_trigger_orders", "No order holds a product that triggers an offer.")
+    return None
+
+
+def _arm(frame: Frame, key: str, variant: int, why: Undetermined | None) -> Arm:
+    measure, kind = MEASURES[key], METRICS[key].kind
+    name = frame.experiment.variants[variant].key
+    tally = frame.strata.arm(variant)
+    moments = frame.strata.cells.moments(columns_of(measure), [tally])[0]
+    mean = se = None
+    if why is None and tally.n and kind != "roi":
+        if measure.denominator is None:
+            level = mean_level(moments)
+            mean = float(level.level)
+        else:
+            level = ratio_level(moments, 0, 1)
+            mean = float(level.level) / measure.per if float(moments.mean[1]) else None
+        se = sqrt(float(level.variance)) / measure.per if tally.n > 1 and mean is not None else None
+    converted = round(float(moments.converters(0))) if tally.n else 0
+    if key != "acceptance_rate":
+        return Arm(name, tally.n, mean, se, converted)
+    shown = _sum(frame, variant, "shown")
+    return Arm(name, tally.n, mean, se, converted, shown, converted / shown if shown else None)
+
+
+def _sum(frame: Frame, variant: int, value: str) -> int:
+    cells = frame.strata.cells
+    return frame.strata.arm(variant).sums[cells.monomials.index((value,))]
+
+
+def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None, role: Role) -> Effect:
+    names = [arm.key for arm in frame.experiment.variants]
+    rule = rule_of(frame.experiment)
+    blank = _silent(names[treatment], names[reference], why or Undetermined("no_units", "An arm has no customers."))
+    if why is not None:
+        return blank
+    plain = compare_arms(key, frame.strata, reference, treatment, [rule.alpha])
+    first = plain.outcomes[0]
+    if isinstance(first, stats.Undetermined):
+        return replace(blank, undetermined=Undetermined(first.reason, first.detail))
+    n = frame.strata.cells.n
+    reading = read_today(first, n, rule, frame.looks, (key, names[treatment]))
+    alphas = [reading.alpha_now, *(_INNER.values() if frame.detailed else ())]
+    outcomes = [
+        o for o in compare_arms(key, frame.strata, reference, treatment, alphas).outcomes if isinstance(o, stats.Effect)
+    ]
+    now = outcomes[0]
+    cautions = _cautions(frame, key, reference, treatment, now, plain.strata)
+    chance, loss = _bayes(METRICS[key], first)
+    estimate = Estimate(_interval(now.absolute), _relative(now), reading.p_value)
+    return Effect(
+        variant=names[treatment],
+        reference=names[reference],
+        absolute=estimate.absolute,
+        relative=estimate.relative,
+        p_value=reading.p_value,
+        p_value_adjusted=reading.p_value,
+        chance_to_beat=chance,
+        expected_loss=loss,
+        method=now.method if plain.strata == 1 else f"{now.method}_stratified",
+        adjusted=False,
+        raw=estimate,
+        undetermined=None,
+        cautions=cautions,
+        inner={name: _interval(o.absolute) for name, o in zip(_INNER, outcomes[1:], strict=False)},
+        z=first.z,
+        standard_error=first.standard_error,
+    )
+
+
+def _silent(variant: str, reference: str, why: Undetermined) -> Effect:
+    return Effect(
+        variant=variant,
+        reference=reference,
+        absolute=None,
+        relative=None,
+        p_value=None,
+        p_value_adjusted=None,
+        chance_to_beat=None,
+        expected_loss=None,
+        method="none",
+        adjusted=False,
+        raw=Estimate(None, None, None),
+        undetermined=why,
+    )
+
+
+def _cautions(
+    frame: Frame, key: str, reference: int, treatment: int, now: stats.Effect, strata: int
+) -> tuple[Caution, ...]:
+    told = [Caution(each.code, each.detail) for each in now.warnings]
+    arms = {i: frame.strata.arm(i) for i in (reference, treatment)}
+    moments = frame.strata.cells.moments(columns_of(MEASURES[key]), list(arms.values()))
+    converters = sum(float(each.converters(0)) for each in moments)
+    started = may_look(converters, {i: tally.n for i, tally in arms.items()}, rule_of(frame.experiment))
+    if not started and not any(each.code == "too_few" for each in told):
+        told.append(Caution("too_few", "Fewer than 40 customers with a value are expected in the smaller arm so far."))
+    if strata > 1:
+        told.append(Caution("stratified", f"{strata} periods or segments with another split were compared apart."))
+    if not METRICS[key].causal:
+        told.append(Caution("selected", "Only buyers are looked at, and the offer changes who buys."))
+    return tuple(told)
+
+
+def _bayes(metric: Metric, effect: stats.Effect) -> tuple[float, float]:
+    """Chance to beat the reference and expected loss per customer, normal likelihood and flat prior.
+
+    Source:
+        Stucchi, VWO (2015), Bayesian A/B testing; the loss is E max(0, -d) for d ~ N(m, s^2).
+    """
+    sign = 1.0 if metric.better == "up" else -1.0
+    s = effect.standard_error
+    u = sign * effect.z
+    return float(ndtr(u)), s * (exp(-u * u / 2) / sqrt(2 * pi) - u * float(ndtr(-u)))
+
+
+def _interval(said: stats.Interval) -> Interval:
+    """An open end becomes null."""
+    lower = said.lower if abs(said.lower) != float("inf") else None
+    upper = said.upper if abs(said.upper) != float("inf") else None
+    return Interval(said.estimate, lower, upper, said.shape)
+
+
+def _relative(effect: stats.Effect) -> Interval | None:
+    return None if isinstance(effect.relative, stats.Undetermined) else _interval(effect.relative)
