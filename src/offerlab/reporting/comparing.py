@@ -39,7 +39,8 @@ def compare_arms(metric: str, strata: Strata, reference: int, treatment: int, al
     Args:
         metric: key of the contract.
         strata: the customers.
-        reference, treatment: indices of the arms.
+        reference: index of the arm compared with.
+        treatment: index of the arm compared.
         alphas: two-sided error rates, each in (0, 1).
     """
     measure, kind = MEASURES[metric], METRICS[metric].kind

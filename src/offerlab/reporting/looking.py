@@ -1,47 +1,40 @@
-"""How a comparison may be read today: the plan's rule for looking early, applied to one statistic."""
+"""How a comparison may be read today: the plan's rule for looking early, and the looks there were."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from offerlab.domain.experiment import Experiment
-from offerlab.stats.effect import Effect
 from offerlab.stats.looks import Rule
-from offerlab.stats.sequential import Look, Reading, is_burnt_in, read
+from offerlab.stats.sequential import Look
 
 
 class PastLook(Struct, frozen=True):
-    """A report that somebody saw: customers analysed then, and the statistics shown.
+    """A report that somebody saw.
 
     Attributes:
-        n: customers of all arms. z: by (metric, variant key), the signed statistic without correction for looks.
+        n: customers of all arms then.
+        z: by metric, then by variant key, the signed statistic of the default estimate.
     """
 
     n: int
-    z: dict[tuple[str, str], float]
+    z: dict[str, dict[str, float]]
 
 
-def rule_of(experiment: Experiment, *, tests: int = 1) -> Rule:
-    """The plan's rule; with several `tests` each gets its share of alpha (Bonferroni)."""
-    plan = experiment.analysis
-    return Rule(kind=plan.sequential, planned=plan.planned_customers, alpha=plan.alpha / tests)
+def rule_of(experiment: Experiment, *, n: int, first_at: int | None, as_of: int, tests: int = 1) -> Rule:
+    """The plan's rule; with several `tests` each gets its share of alpha (Bonferroni).
 
-
-def read_today(effect: Effect, n: int, rule: Rule, looks: Sequence[PastLook], contrast: tuple[str, str]) -> Reading:
-    """Today's level and p-value for one contrast, all `looks` before it counted.
-
-    Args:
-        effect: at the plan's alpha, as if nobody had looked.
-        n: customers of all arms.
-        rule: of the plan.
-        looks: earlier ones, in any order.
-        contrast: (metric, variant key).
+    A group sequential plan without a planned number of customers is measured by the calendar: the share of the way
+    from the first exposure to the planned end that has passed.
     """
-    past = [Look(float(look.n), look.z[contrast]) for look in looks if contrast in look.z]
-    return read(effect.z, float(n), rule, past, estimate=effect.absolute.estimate)
+    plan = experiment.analysis
+    planned = float(plan.planned_customers) if plan.planned_customers else None
+    if plan.sequential == "group" and planned is None and experiment.ends_at is not None and first_at is not None:
+        whole, passed = experiment.ends_at - first_at, as_of - first_at
+        planned = n * max(whole / passed, 1.0) if n and passed > 0 and whole > 0 else None
+    return Rule(kind=plan.sequential, planned=planned, alpha=plan.alpha / tests)
 
 
-def may_look(converters: float, sizes: Mapping[int, int], rule: Rule) -> bool:
-    """Whether looking has begun: 40 expected converters in the smaller arm; a fixed plan has one look and no start."""
-    whole = sum(sizes.values())
-    return rule.kind == "fixed" or (whole > 0 and is_burnt_in(converters, min(sizes.values()) / whole))
+def looks_at(looks: Sequence[PastLook], metric: str, variant: str) -> list[Look]:
+    """The earlier looks at one contrast."""
+    return [Look(float(look.n), look.z[metric][variant]) for look in looks if variant in look.z.get(metric, {})]

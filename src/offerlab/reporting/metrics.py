@@ -10,12 +10,15 @@ from scipy.special import ndtr
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import METRICS, Metric, Role
 from offerlab.reporting.comparing import columns_of, compare_arms
-from offerlab.reporting.looking import PastLook, may_look, read_today, rule_of
+from offerlab.reporting.looking import PastLook, looks_at
 from offerlab.reporting.measures import COSTED, MEASURES, measured
 from offerlab.reporting.report import Arm, Caution, Effect, Estimate, Interval, MetricResult, Undetermined
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
+from offerlab.stats.looks import Rule
 from offerlab.stats.pair import mean_level, ratio_level
+from offerlab.stats.peeking import safe_effect
+from offerlab.stats.sequential import is_burnt_in
 
 _INNER = {"50": 0.5, "80": 0.2}
 
@@ -24,11 +27,13 @@ class Frame(Struct, frozen=True, kw_only=True):
     """What every metric of one report shares.
 
     Attributes:
-        strata: the customers. looks: earlier reports. detailed: with the inner ranges for pictures.
+        strata: the customers. rule: for looking early. looks: earlier reports.
+        detailed: with the inner ranges for pictures.
     """
 
     experiment: Experiment
     strata: Strata
+    rule: Rule
     looks: Sequence[PastLook] = ()
     detailed: bool = True
 
@@ -57,7 +62,7 @@ def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricRes
     if shown:
         reference = reference_of(frame.experiment)
         reference = reference if reference in shown else shown[0]
-        effects = tuple(_effect(frame, key, reference, i, why, role) for i in shown if i != reference)
+        effects = tuple(_effect(frame, key, reference, i, why) for i in shown if i != reference)
     return MetricResult(
         metric=key,
         role=role,
@@ -113,41 +118,53 @@ def _sum(frame: Frame, variant: int, value: str) -> int:
     return frame.strata.arm(variant).sums[cells.monomials.index((value,))]
 
 
-def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None, role: Role) -> Effect:
+def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None) -> Effect:
     names = [arm.key for arm in frame.experiment.variants]
-    rule = rule_of(frame.experiment)
-    blank = _silent(names[treatment], names[reference], why or Undetermined("no_units", "An arm has no customers."))
-    if why is not None:
-        return blank
-    plain = compare_arms(key, frame.strata, reference, treatment, [rule.alpha])
-    first = plain.outcomes[0]
-    if isinstance(first, stats.Undetermined):
-        return replace(blank, undetermined=Undetermined(first.reason, first.detail))
-    n = frame.strata.cells.n
-    reading = read_today(first, n, rule, frame.looks, (key, names[treatment]))
-    alphas = [reading.alpha_now, *(_INNER.values() if frame.detailed else ())]
-    outcomes = [
-        o for o in compare_arms(key, frame.strata, reference, treatment, alphas).outcomes if isinstance(o, stats.Effect)
-    ]
-    now = outcomes[0]
-    cautions = _cautions(frame, key, reference, treatment, now, plain.strata)
-    chance, loss = _bayes(METRICS[key], first)
-    estimate = Estimate(_interval(now.absolute), _relative(now), reading.p_value)
+
+    def test(alpha: float) -> stats.Outcome:
+        return compare_arms(key, frame.strata, reference, treatment, [alpha]).outcomes[0]
+
+    if why is None:
+        plain = compare_arms(key, frame.strata, reference, treatment, [frame.rule.alpha, *_INNER.values()])
+        first = plain.outcomes[0]
+        if not isinstance(first, stats.Undetermined):
+            looks = looks_at(frame.looks, key, names[treatment])
+            now, _ = safe_effect(test, frame.strata.cells.n, frame.rule, looks)
+            if not isinstance(now, stats.Undetermined):
+                effect = _said(METRICS[key], names[treatment], names[reference], first, now)
+                inner = plain.outcomes[1:] if frame.detailed else ()
+                return replace(
+                    effect,
+                    method=now.method if plain.strata == 1 else f"{now.method}_stratified",
+                    cautions=_cautions(frame, key, reference, treatment, now, plain.strata),
+                    inner={
+                        name: _interval(each.absolute)
+                        for name, each in zip(_INNER, inner, strict=False)
+                        if isinstance(each, stats.Effect)
+                    },
+                )
+            first = now
+        why = Undetermined(first.reason, first.detail)
+    return _silent(names[treatment], names[reference], why)
+
+
+def _said(metric: Metric, variant: str, reference: str, first: stats.Effect, now: stats.Effect) -> Effect:
+    """The effect as it may be read `now`; `first` is the same as if nobody had looked."""
+    chance, loss = _bayes(metric, first)
+    estimate = Estimate(_interval(now.absolute), _relative(now), now.p_value)
     return Effect(
-        variant=names[treatment],
-        reference=names[reference],
+        variant=variant,
+        reference=reference,
         absolute=estimate.absolute,
         relative=estimate.relative,
-        p_value=reading.p_value,
-        p_value_adjusted=reading.p_value,
+        p_value=now.p_value,
+        p_value_adjusted=now.p_value,
         chance_to_beat=chance,
         expected_loss=loss,
-        method=now.method if plain.strata == 1 else f"{now.method}_stratified",
+        method=now.method,
         adjusted=False,
         raw=estimate,
         undetermined=None,
-        cautions=cautions,
-        inner={name: _interval(o.absolute) for name, o in zip(_INNER, outcomes[1:], strict=False)},
         z=first.z,
         standard_error=first.standard_error,
     )
@@ -177,7 +194,8 @@ def _cautions(
     arms = {i: frame.strata.arm(i) for i in (reference, treatment)}
     moments = frame.strata.cells.moments(columns_of(MEASURES[key]), list(arms.values()))
     converters = sum(float(each.converters(0)) for each in moments)
-    started = may_look(converters, {i: tally.n for i, tally in arms.items()}, rule_of(frame.experiment))
+    share = min(tally.n for tally in arms.values()) / sum(tally.n for tally in arms.values())
+    started = frame.rule.kind == "fixed" or is_burnt_in(converters, share)
     if not started and not any(each.code == "too_few" for each in told):
         told.append(Caution("too_few", "Fewer than 40 customers with a value are expected in the smaller arm so far."))
     if strata > 1:

@@ -139,13 +139,15 @@ class Check(Struct, frozen=True, kw_only=True):
 
     Attributes:
         ok: False asks for attention (`look`) or forbids the verdict (`stop`).
-        numbers: what the sentence is made of, for other languages.
+        detail: the sentence in English; `sentences.check_sentence` says it in Korean.
+        sentence: which of the words' sentences it is; numbers: what it is made of.
     """
 
     code: str
     ok: bool
     detail: str
     level: Level
+    sentence: str
     numbers: dict[str, float | str] = {}
 
 
@@ -178,7 +180,9 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         estimate, lower, upper: of the effect spoken of, in `unit`.
-        n, expected, total: customers. days, weeks: time still needed. until: date.
+        margin, mde: the limit and the smallest gain worth having, in `unit`.
+        n, expected, total: customers. days, weeks: time still needed. until: ISO time.
+        detail: a further sentence in English.
     """
 
     code: str
@@ -198,6 +202,7 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     days: int | None = None
     weeks: int | None = None
     until: str | None = None
+    detail: str | None = None
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

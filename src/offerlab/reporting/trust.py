@@ -1,0 +1,177 @@
+"""May the numbers be used? Each check says what it saw, worst first; one `stop` vetoes the verdict."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from offerlab.domain.clock import DAY, SECOND
+from offerlab.domain.experiment import Experiment
+from offerlab.reporting.cells import CROSSOVER, Cell, Cells
+from offerlab.reporting.report import ArmShare, Check, Level, MetricResult, Quality, Srm
+from offerlab.reporting.sentences import check_sentence
+from offerlab.reporting.split import planned_shares
+from offerlab.stats.srm import SplitCheck, check_split
+
+HOUR: Final = 3_600 * SECOND
+SILENT_HOURS: Final = 6
+USUAL: Final = 10
+"""Exposures that a silent stretch would usually have had, before it is called silent."""
+
+CROSSOVER_LIMIT: Final = 0.01
+_RANK: Final[dict[Level, int]] = {"stop": 0, "look": 1, "wait": 2, "pass": 3}
+
+
+def judge_quality(
+    experiment: Experiment,
+    cells: Cells,
+    metrics: Sequence[MetricResult],
+    *,
+    currency: str,
+    as_of: int,
+    running: bool,
+) -> Quality:
+    """All checks of one report.
+
+    Args:
+        experiment: as it stands.
+        cells: with crossovers.
+        metrics: as reported (the weight of heavy orders is theirs).
+        currency: of the project.
+        as_of: microseconds UTC.
+        running: whether exposures are expected now.
+    """
+    split = split_check(experiment, cells.analysed)
+    shares = [ArmShare(arm.key, split.observed[i], split.expected[i]) for i, arm in enumerate(experiment.variants)]
+    crossed = cells.where(lambda cell: cell.variant == CROSSOVER).n
+    checks = [
+        _split(split, shares),
+        _silence(cells, as_of, running=running),
+        _crossovers(crossed, cells.n),
+        *_suppressed(experiment, cells.analysed),
+        _weights(experiment, as_of),
+        _rejected(cells),
+        _windows(experiment, cells.analysed),
+        *_costs(cells.analysed),
+        _skew(metrics),
+        *_oddities(cells.analysed, currency),
+    ]
+    if experiment.control is None:
+        checks.append(_check("no_control", level="look"))
+    checks.sort(key=lambda check: _RANK[check.level])
+    return Quality(
+        srm=Srm(p_value=split.p_value, ok=split.is_ok, arms=tuple(shares)), crossovers=crossed, checks=tuple(checks)
+    )
+
+
+def split_check(experiment: Experiment, analysed: Cells) -> SplitCheck:
+    """Counts against plan, each epoch and segment against its own shares."""
+    arms = len(experiment.variants)
+    counts: list[list[int]] = []
+    weights: list[tuple[float, ...]] = []
+    for (epoch, segment), cells in groupby(sorted(analysed.cells, key=_stratum), key=_stratum):
+        found = [0] * arms
+        for cell in cells:
+            found[cell.variant] += cell.n
+        counts.append(found)
+        weights.append(planned_shares(experiment, epoch, segment or None))
+    if not counts:
+        return check_split([0] * arms, [arm.weight for arm in experiment.variants])
+    return check_split(counts, weights)
+
+
+def _stratum(cell: Cell) -> tuple[int, str]:
+    return cell.epoch, cell.segment or ""
+
+
+def _check(code: str, *, level: Level, sentence: str | None = None, **numbers: float | str) -> Check:
+    ok = level in {"pass", "wait"}
+    words = sentence or (f"{code}_ok" if level == "pass" else code)
+    draft = Check(code=code, ok=ok, detail="", level=level, sentence=words, numbers=numbers)
+    return Check(code=code, ok=ok, detail=check_sentence(draft, "en"), level=level, sentence=words, numbers=numbers)
+
+
+def _split(split: SplitCheck, shares: Sequence[ArmShare]) -> Check:
+    if split.state == "not_yet":
+        return _check("srm", level="wait", sentence="srm_wait")
+    if split.state == "stop":
+        worst = max(shares, key=lambda arm: abs(arm.observed - arm.expected) / max(arm.expected, 1.0))
+        return _check("srm", level="stop", v=worst.variant, n=worst.observed, e=worst.expected)
+    if split.state == "look" and split.p_value is not None:
+        return _check("srm", level="look", sentence="srm_look", p=split.p_value)
+    return _check("srm", level="pass")
+
+
+def _silence(cells: Cells, as_of: int, *, running: bool) -> Check:
+    first = min((cell.first_at for cell in cells.cells), default=as_of)
+    last = max((cell.last_at for cell in cells.cells), default=as_of)
+    silent = as_of - last
+    usual = cells.n / (last - first) * silent if last > first else 0.0
+    if running and silent >= SILENT_HOURS * HOUR and usual >= USUAL:
+        return _check("silence", level="stop", h=silent // HOUR, t=usual)
+    return _check("silence", level="pass")
+
+
+def _crossovers(crossed: int, everyone: int) -> Check:
+    if not crossed:
+        return _check("crossovers", level="pass")
+    share = crossed / everyone
+    return _check("crossovers", level="look", n=crossed, share=share)
+
+
+def _suppressed(experiment: Experiment, cells: Cells) -> Iterator[Check]:
+    by_arm: dict[int, dict[str, int]] = {}
+    for (variant, reason), n in cells.notes.suppressed.items():
+        by_arm.setdefault(variant, {})[reason] = n
+    if not by_arm:
+        yield _check("suppressed", level="pass")
+    for variant, counts in sorted(by_arm.items()):
+        reasons = ", ".join(
+            f"{reason} {n}" for reason, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        )
+        exposed = sum(cell.n for cell in cells.cells if cell.variant == variant)
+        yield _check(
+            "suppressed",
+            level="look",
+            v=experiment.variants[variant].key,
+            n=sum(counts.values()),
+            N=exposed,
+            reasons=reasons,
+        )
+
+
+def _weights(experiment: Experiment, as_of: int) -> Check:
+    changed = [epoch.started_at for epoch in experiment.epochs[1:] if epoch.started_at <= as_of]
+    return _check("weights", level="look", at=changed[-1]) if changed else _check("weights", level="pass")
+
+
+def _rejected(cells: Cells) -> Check:
+    n = cells.notes.rejected or 0
+    return _check("rejected", level="look", n=n) if n else _check("rejected", level="pass")
+
+
+def _windows(experiment: Experiment, cells: Cells) -> Check:
+    still = cells.total("refunds_open")
+    if not still:
+        return _check("maturing", level="pass")
+    days = experiment.window_days + experiment.refund_days
+    until = max(cell.last_at for cell in cells.cells) + days * DAY
+    return _check("maturing", level="wait", at=until, n=cells.n - still, N=cells.n)
+
+
+def _costs(cells: Cells) -> Iterator[Check]:
+    if cells.has("uncosted"):
+        missing, lines = cells.total("uncosted"), cells.total("lines")
+        yield _check("costs", level="look", n=missing, N=lines) if missing else _check("costs", level="pass")
+
+
+def _skew(metrics: Sequence[MetricResult]) -> Check:
+    heavy = any(caution.code == "skewed" for metric in metrics for each in metric.effects for caution in each.cautions)
+    return _check("skew", level="look" if heavy else "pass")
+
+
+def _oddities(cells: Cells, currency: str) -> Iterator[Check]:
+    foreign = cells.total("other_currency")
+    yield _check("other_currency", level="look" if foreign else "pass", n=foreign, currency=currency)
+    for code in ("over_refunds", "foreign_refunds", "no_lines"):
+        if cells.total(code):
+            yield _check(code, level="look", n=cells.total(code))
