@@ -48,9 +48,9 @@ def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True)
     for key in measured(metrics):
         products |= _of_metric(key, adjust=adjust)
     if money:
-        products |= _moments(("profit", "offer_cost"))
+        products |= _moments(("profit", "offer_cost")) | {("lines",), ("uncosted",)}
         for step in STEPS:
-            products |= {(step,), monomial(step, step)}
+            products |= _moments((step,))
         products |= {("offered_units",), ("attributed",)}
     return Needs(frozenset(products))
 

@@ -72,6 +72,7 @@ class SqlEngine:
             divisors=_divisors(needs.values, currency, arms.grain),
             notes=self._notes(arms, segment_by, binds),
             engine=self.name,
+            cut_by=segment_by,
         )
 
     def query(self, experiment: Experiment, needs: Needs, *, offers: Sequence[Offer], currency: str) -> str:

@@ -75,7 +75,7 @@ class Cells(Struct, frozen=True, kw_only=True):
     Attributes:
         monomials: which products were summed.
         divisors: by value, how many of its integers make one unit of the metric (100 cents); 1 where absent.
-        engine: name of what worked them out.
+        engine: name of what worked them out. cut_by: which column `Cell.cut` is.
     """
 
     monomials: tuple[Monomial, ...]
@@ -83,6 +83,7 @@ class Cells(Struct, frozen=True, kw_only=True):
     divisors: dict[str, int]
     notes: Notes = Notes()
     engine: str = "sql"
+    cut_by: str = "segment"
 
     def where(self, keep: Callable[[Cell], bool]) -> "Cells":
         """Only the cells that `keep` accepts."""
@@ -97,6 +98,12 @@ class Cells(Struct, frozen=True, kw_only=True):
     def n(self) -> int:
         """Customers in all cells."""
         return sum(cell.n for cell in self.cells)
+
+    def only(self, columns: Sequence[str]) -> "Cells":
+        """The same cells with no more sums than the moments of `columns` and all plain totals need."""
+        kept = [at for at, product in enumerate(self.monomials) if len(product) == 1 or set(product) <= set(columns)]
+        slim = [replace(cell, sums=tuple(cell.sums[at] for at in kept)) for cell in self.cells]
+        return replace(self, monomials=tuple(self.monomials[at] for at in kept), cells=tuple(slim))
 
     @property
     def nobody(self) -> Tally:

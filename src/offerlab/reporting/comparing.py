@@ -50,9 +50,13 @@ def compare_arms(metric: str, strata: Strata, reference: int, treatment: int, al
         return Comparison(_return_on_cost(control, treated, alphas), count)
     if measure.denominator is not None:
         return Comparison(_ratio(control, treated, measure, alphas), count)
-    if kind == "proportion" and count == 1:
-        return Comparison(_proportion(control, treated, alphas), count)
     return Comparison(_means(control, treated, alphas), count)
+
+
+def compare_means(value: str, strata: Strata, reference: int, treatment: int, alpha: float) -> Outcome:
+    """Difference of the means of one per-customer value, whatever metric it belongs to."""
+    control, treated, _ = strata.pair((value,), reference, treatment)
+    return _means(control, treated, [alpha])[0]
 
 
 def columns_of(measure: Measure) -> tuple[str, ...]:
@@ -91,45 +95,6 @@ def _per(outcome: Outcome, unit: int) -> Outcome:
         outcome.alpha,
         outcome.method,
         outcome.warnings,
-    )
-
-
-def _proportion(control: Moments, treated: Moments, alphas: Sequence[float]) -> tuple[Outcome, ...]:
-    """Score test with Miettinen-Nurminen intervals of difference and ratio."""
-    (n_c, n_t), (x_c, x_t) = zip(
-        *((float(arm.n), round(float(arm.n * arm.mean[0]))) for arm in (control, treated)), strict=True
-    )
-    if min(n_c, n_t) == 0:
-        return (Undetermined("no_units", "An arm has no customers."),) * len(alphas)
-    if x_c + x_t in {0, n_c + n_t}:
-        detail = "Nobody did, or everybody did, so chance cannot be measured."
-        return (Undetermined("no_variance", detail),) * len(alphas)
-    return tuple(_score(n_c, x_c, n_t, x_t, alpha) for alpha in alphas)
-
-
-def _score(n_c: float, x_c: float, n_t: float, x_t: float, alpha: float) -> Outcome:
-    from statsmodels.stats.proportion import (  # noqa: PLC0415 - a heavy import that serving never needs
-        confint_proportions_2indep,
-        test_proportions_2indep,
-    )
-
-    ends = {
-        kind: confint_proportions_2indep(x_t, n_t, x_c, n_c, compare=kind, method="score", alpha=alpha)
-        for kind in ("diff", "ratio")
-    }
-    tested = test_proportions_2indep(x_t, n_t, x_c, n_c, compare="diff", method="score")
-    gap = x_t / n_t - x_c / n_c
-    relative: Interval | Undetermined = Undetermined("control_mean_zero", "The control mean is zero.")
-    if x_c:
-        relative = Interval(gap / (x_c / n_c), float(ends["ratio"][0]) - 1, float(ends["ratio"][1]) - 1)
-    return Effect(
-        Interval(gap, float(ends["diff"][0]), float(ends["diff"][1])),
-        relative,
-        float(tested.pvalue),
-        float(tested.statistic),
-        float(tested.variance) ** 0.5,
-        alpha,
-        "score",
     )
 
 

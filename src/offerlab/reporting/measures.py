@@ -100,8 +100,8 @@ ALWAYS: Final[tuple[str, ...]] = ("window_open", "refunds_open", "shown")
 COUNTED: Final = ("other_currency", "over_refunds", "no_lines", "foreign_refunds")
 """Oddities of the data that a report shows: orders in another currency, refunded by more than their value, …"""
 
-STEPS: Final = ("offered_full", "rest_full", "given_back", "goods", "discount", "delivery", "profit")
-"""The money values of the waterfall; profit = offered + rest - given back - goods - discount - delivery."""
+STEPS: Final = ("revenue", "offered_full", "rest_full", "given_back", "goods", "discount", "delivery", "profit")
+"""Money values; profit = offered_full + rest_full - given_back - goods - discount - delivery."""
 
 COSTED: Final = frozenset(("profit", "goods"))
 """Values that can't be known when a line has no unit cost."""

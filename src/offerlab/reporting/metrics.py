@@ -62,7 +62,7 @@ def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricRes
     if shown:
         reference = reference_of(frame.experiment)
         reference = reference if reference in shown else shown[0]
-        effects = tuple(_effect(frame, key, reference, i, why) for i in shown if i != reference)
+        effects = tuple(effect_of(frame, key, reference, i, why) for i in shown if i != reference)
     return MetricResult(
         metric=key,
         role=role,
@@ -81,13 +81,13 @@ def _withheld(frame: Frame, key: str, shown: Sequence[int]) -> Undetermined | No
     """Why the metric can't be said at all."""
     if not shown:
         return Undetermined("no_offer", "No arm has an offer that could be accepted.")
-    cells = frame.strata.cells
-    if COSTED & set(columns_of(MEASURES[key])) and cells.total("uncosted"):
-        missing, lines = cells.total("uncosted"), cells.total("lines")
+    strata = frame.strata
+    if COSTED & set(columns_of(MEASURES[key])) and strata.total("uncosted"):
+        missing, lines = strata.total("uncosted"), strata.total("lines")
         return Undetermined("no_unit_cost", f"{missing} of {lines} lines sold have no unit cost.")
     if key == "roi" and frame.experiment.control is None:
         return Undetermined("no_control", "Without a control arm nobody knows what would have been sold anyway.")
-    if key == "attach_rate" and not cells.total("trigger_orders"):
+    if key == "attach_rate" and not strata.total("trigger_orders"):
         return Undetermined("no_trigger_orders", "No order holds a product that triggers an offer.")
     return None
 
@@ -118,7 +118,8 @@ def _sum(frame: Frame, variant: int, value: str) -> int:
     return frame.strata.arm(variant).sums[cells.monomials.index((value,))]
 
 
-def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None) -> Effect:
+def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None = None) -> Effect:
+    """One treatment on one metric; `why` silences it."""
     names = [arm.key for arm in frame.experiment.variants]
 
     def test(alpha: float) -> stats.Outcome:
@@ -129,7 +130,7 @@ def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undeter
         first = plain.outcomes[0]
         if not isinstance(first, stats.Undetermined):
             looks = looks_at(frame.looks, key, names[treatment])
-            now, _ = safe_effect(test, frame.strata.cells.n, frame.rule, looks)
+            now, _ = safe_effect(test, frame.strata.n, frame.rule, looks)
             if not isinstance(now, stats.Undetermined):
                 effect = _said(METRICS[key], names[treatment], names[reference], first, now)
                 inner = plain.outcomes[1:] if frame.detailed else ()
@@ -138,7 +139,7 @@ def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undeter
                     method=now.method if plain.strata == 1 else f"{now.method}_stratified",
                     cautions=_cautions(frame, key, reference, treatment, now, plain.strata),
                     inner={
-                        name: _interval(each.absolute)
+                        name: as_interval(each.absolute)
                         for name, each in zip(_INNER, inner, strict=False)
                         if isinstance(each, stats.Effect)
                     },
@@ -151,7 +152,7 @@ def _effect(frame: Frame, key: str, reference: int, treatment: int, why: Undeter
 def _said(metric: Metric, variant: str, reference: str, first: stats.Effect, now: stats.Effect) -> Effect:
     """The effect as it may be read `now`; `first` is the same as if nobody had looked."""
     chance, loss = _bayes(metric, first)
-    estimate = Estimate(_interval(now.absolute), _relative(now), now.p_value)
+    estimate = Estimate(as_interval(now.absolute), _relative(now), now.p_value)
     return Effect(
         variant=variant,
         reference=reference,
@@ -217,12 +218,12 @@ def _bayes(metric: Metric, effect: stats.Effect) -> tuple[float, float]:
     return float(ndtr(u)), s * (exp(-u * u / 2) / sqrt(2 * pi) - u * float(ndtr(-u)))
 
 
-def _interval(said: stats.Interval) -> Interval:
-    """An open end becomes null."""
+def as_interval(said: stats.Interval) -> Interval:
+    """For the report: an open end becomes null."""
     lower = said.lower if abs(said.lower) != float("inf") else None
     upper = said.upper if abs(said.upper) != float("inf") else None
     return Interval(said.estimate, lower, upper, said.shape)
 
 
 def _relative(effect: stats.Effect) -> Interval | None:
-    return None if isinstance(effect.relative, stats.Undetermined) else _interval(effect.relative)
+    return None if isinstance(effect.relative, stats.Undetermined) else as_interval(effect.relative)

@@ -29,19 +29,33 @@ def planned_shares(experiment: Experiment, epoch: int, segment: str | None) -> S
 class Strata:
     """The cells of an experiment by arm and by split: customers who were split alike form one stratum."""
 
-    def __init__(self, experiment: Experiment, cells: Cells) -> None:
-        """Sort `cells` (without crossovers) of some or all customers of `experiment`."""
+    def __init__(self, experiment: Experiment, cells: Cells, *, fill: bool = True) -> None:
+        """Sort `cells` (without crossovers) of some or all customers of `experiment`; `fill=False` starts empty."""
         self.cells = cells
         self._experiment = experiment
-        self.keys: list[Shares] = sorted({self.key(cell) for cell in cells.cells})
         self._tallies: dict[tuple[Shares, int], Tally] = {}
-        for cell in cells.cells:
-            at = (self.key(cell), cell.variant)
-            self._tallies[at] = self._tallies.get(at, cells.nobody) + Tally(cell.n, cell.sums)
+        for cell in cells.cells if fill else ():
+            self.include(cell)
 
-    def key(self, cell: Cell) -> Shares:
-        """The split that a cell's customers met."""
-        return planned_shares(self._experiment, cell.epoch, cell.segment)
+    def include(self, cell: Cell) -> None:
+        """Add the customers of one more cell."""
+        at = (planned_shares(self._experiment, cell.epoch, cell.segment), cell.variant)
+        self._tallies[at] = self._tallies.get(at, self.cells.nobody) + Tally(cell.n, cell.sums)
+
+    @property
+    def n(self) -> int:
+        """Customers of all arms."""
+        return sum(tally.n for tally in self._tallies.values())
+
+    @property
+    def keys(self) -> list[Shares]:
+        """The splits that occur, in a fixed order."""
+        return sorted({shares for shares, _ in self._tallies})
+
+    def total(self, value: str) -> int:
+        """The sum of a value over all customers."""
+        at = self.cells.monomials.index((value,))
+        return sum(tally.sums[at] for tally in self._tallies.values())
 
     def arm(self, variant: int) -> Tally:
         """All customers of an arm."""

@@ -1,0 +1,131 @@
+"""The report by segment: raw figures, whether segments differ, and the shrunken effects beside the raw ones."""
+
+from collections.abc import Sequence
+from math import nan
+from typing import Final
+
+from msgspec.structs import replace
+
+from offerlab.reporting.cells import Cells
+from offerlab.reporting.comparing import compare_arms
+from offerlab.reporting.metrics import Frame, as_interval, metric_results
+from offerlab.reporting.report import Heterogeneity, Interval, MetricResult, SegmentResult, Undetermined
+from offerlab.reporting.split import Strata
+from offerlab.stats import effect as stats
+from offerlab.stats.multiplicity import adjust
+from offerlab.stats.segments import SegmentReading, read_segments
+
+SMALLEST: Final = 10
+"""A segment with fewer customers is named and nothing more: what is said of it would be about persons."""
+
+
+def segments_of(frame: Frame, *, margin: float | None) -> tuple[tuple[SegmentResult, ...], tuple[Heterogeneity, ...]]:
+    """Every segment with its metrics, and the interaction test for each treatment on the primary metric.
+
+    Args:
+        frame: of the whole experiment.
+        margin: difference between segments that matters, in the primary metric's unit.
+    """
+    parts = _parts(frame)
+    if len(parts) < 2 and not any(parts):  # noqa: PLR2004 - one unnamed segment is everybody
+        return (), ()
+    large = {key: cells for key, cells in parts.items() if cells.n >= SMALLEST}
+    frames = {
+        key: replace(frame, strata=Strata(frame.experiment, cells), looks=(), detailed=False)
+        for key, cells in large.items()
+    }
+    metrics = _adjusted({key: metric_results(each) for key, each in frames.items()}, frame.rule.alpha)
+    readings = _readings(frame, frames, margin)
+    results = tuple(
+        SegmentResult(
+            segment=key,
+            n=parts[key].n if key in frames else None,
+            metrics=metrics.get(key, ()),
+            shrunk=_shrunk(key, list(frames), readings),
+        )
+        for key in parts
+    )
+    return results, _heterogeneity(frame, list(frames), readings)
+
+
+def _parts(frame: Frame) -> dict[str | None, Cells]:
+    cells = frame.strata.cells
+    order = {key: i for i, key in enumerate(frame.experiment.segments)}
+    found = sorted(
+        {cell.cut for cell in cells.cells}, key=lambda cut: (cut is None, order.get(cut or "", 99), cut or "")
+    )
+    return {cut: replace(cells, cells=tuple(cell for cell in cells.cells if cell.cut == cut)) for cut in found}
+
+
+def _adjusted(
+    metrics: dict[str | None, tuple[MetricResult, ...]], alpha: float
+) -> dict[str | None, tuple[MetricResult, ...]]:
+    """Benjamini and Hochberg over segments, metrics and treatments together."""
+    family = [each.p_value for results in metrics.values() for metric in results for each in metric.effects]
+    if not family:
+        return metrics
+    adjusted = iter(adjust([nan if p is None else p for p in family], method="bh", alpha=alpha).p_values.tolist())
+
+    def one(metric: MetricResult) -> MetricResult:
+        effects = [(each, next(adjusted)) for each in metric.effects]
+        return replace(
+            metric,
+            effects=tuple(each if each.p_value is None else replace(each, p_value_adjusted=p) for each, p in effects),
+        )
+
+    return {key: tuple(one(metric) for metric in results) for key, results in metrics.items()}
+
+
+def _readings(
+    frame: Frame, frames: dict[str | None, Frame], margin: float | None
+) -> dict[str, tuple[int, SegmentReading]]:
+    """By treatment, what the segments' effects on the primary metric say together."""
+    experiment = frame.experiment
+    key = experiment.metrics.primary
+    control = experiment.control if experiment.control is not None else 0
+    found: dict[str, tuple[int, SegmentReading]] = {}
+    if key == "acceptance_rate":
+        key = "offered_item_rate"
+    for i, arm in enumerate(experiment.variants):
+        if i != control and frames:
+            outcomes = [
+                compare_arms(key, each.strata, control, i, [frame.rule.alpha]).outcomes[0] for each in frames.values()
+            ]
+            found[arm.key] = i, read_segments(outcomes, margin=margin, alpha=frame.rule.alpha)
+    return found
+
+
+def _shrunk(
+    key: str | None, keys: Sequence[str | None], readings: dict[str, tuple[int, SegmentReading]]
+) -> dict[str, Interval]:
+    if key not in keys:
+        return {}
+    at = list(keys).index(key)
+    said = {variant: reading.shrunk[at] for variant, (_, reading) in readings.items()}
+    return {variant: as_interval(each) for variant, each in said.items() if isinstance(each, stats.Interval)}
+
+
+def _heterogeneity(
+    frame: Frame, keys: Sequence[str | None], readings: dict[str, tuple[int, SegmentReading]]
+) -> tuple[Heterogeneity, ...]:
+    tests = [reading.interaction for _, reading in readings.values()]
+    p_values = [nan if isinstance(test, stats.Undetermined) else test.p_value for test in tests]
+    adjusted = adjust(p_values, method="holm", alpha=frame.rule.alpha).p_values.tolist() if tests else []
+    found: list[Heterogeneity] = []
+    for (variant, (_, reading)), p in zip(readings.items(), adjusted, strict=True):
+        test = reading.interaction
+        blank = Heterogeneity(
+            variant=variant,
+            metric=frame.experiment.metrics.primary,
+            statistic=None,
+            p_value=None,
+            p_value_adjusted=None,
+        )
+        if isinstance(test, stats.Undetermined):
+            found.append(replace(blank, undetermined=Undetermined(test.reason, test.detail)))
+        else:
+            merge = tuple(tuple(keys[i] or "" for i in each.segments) for each in reading.merges)
+            found.append(
+                replace(blank, statistic=test.statistic, p_value=test.p_value, p_value_adjusted=p, merge=merge)
+            )
+    return tuple(found)
