@@ -149,7 +149,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_orders_customer", "orders", ["customer", "occurred_at"], unique=False)
-    op.create_index("ix_orders_order_id", "orders", ["project_id", "order_id"], unique=False)
+    op.create_index("ix_orders_order_id", "orders", ["order_id"], unique=False)
     op.create_table(
         "profiles",
         sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
@@ -197,7 +197,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_refunds")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_refunds_order_id", "refunds", ["project_id", "order_id"], unique=False)
+    op.create_index("ix_refunds_order_id", "refunds", ["order_id"], unique=False)
     op.create_table(
         "rejected",
         sa.Column("id", NUMBER, nullable=False),

@@ -16,6 +16,7 @@ from offerlab.storage.tables import (
     merges,
     order_lines,
     orders,
+    projects,
     refund_lines,
     refunds,
 )
@@ -155,6 +156,12 @@ class History:
 
 def _head(event_id: str, at: int, more: Row) -> Row:
     return {"project_id": PROJECT, "event_id": event_id, "occurred_at": at, "received_at": more.get("received_at", at)}
+
+
+def add_project(connection: Connection) -> None:
+    """The project that all rows belong to."""
+    row = {"id": PROJECT, "key": "default", "name": "Shop", "currency": "USD", "secret": b"s" * 32}
+    connection.execute(insert(projects), [row | {"settings": {}, "version": 1, "created_at": 0}])
 
 
 def write(connection: Connection, history: History) -> None:

@@ -7,6 +7,7 @@ from aggregation.history import EXPERIMENT, History, Row
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.offer import Offer
+from offerlab.reporting.measures import FLAGS
 
 AGAIN = 90 * DAY
 PRE = 90 * DAY
@@ -288,12 +289,14 @@ def _add_line(y: Counter[str], line: Row, settled: Row, *, own: bool, offered: b
 
 
 def product_sum(rows: list[Row], monomial: tuple[str, ...]) -> int:
-    """The sum over customers of a product of values."""
+    """The sum over customers of a product of values; each product of numbers is the nearest double, the sum exact."""
+    numbers = [name for name in monomial if name not in FLAGS]
     total = 0
     for row in rows:
-        term = 1
+        term: float = 1
         for name in monomial:
             value = row.get(name.removesuffix("?"), 0)
-            term *= int(value != 0) if name.endswith("?") else value
-        total += term
+            factor = int(value != 0) if name.endswith("?") else value
+            term *= float(factor) if len(numbers) > 1 else factor
+        total += int(term)
     return total

@@ -1,20 +1,29 @@
-"""SQL on the store against brute force, over histories as they come."""
+"""SQL on the store against brute force, over histories as they come, on both databases."""
 
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection
 
-from aggregation.history import OFFERS, PROJECT, START, History, experiment, histories, write
+from aggregation.history import (
+    OFFERS,
+    PROJECT,
+    START,
+    History,
+    add_project,
+    experiment,
+    histories,
+    write,
+)
 from aggregation.oracle import World, figures, product_sum
 from offerlab.aggregation.needs import Needs, needs_of
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import DAY
 from offerlab.domain.metric import METRICS
 from offerlab.reporting.cells import Cells
+from offerlab.storage.database import open_engine
 from offerlab.storage.tables import metadata
 
 EVERYTHING = needs_of(METRICS)
@@ -22,11 +31,13 @@ NOW = START + 400 * DAY
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[Connection]:
-    """An empty SQLite store in memory; what a test writes is rolled back."""
-    engine = create_engine("sqlite://", poolclass=StaticPool)
+def connection(database_url: str) -> Iterator[Connection]:
+    """An empty store; what a test writes is rolled back."""
+    engine = open_engine(database_url)
     metadata.create_all(engine)
     with engine.connect() as opened:
+        with opened.begin():
+            add_project(opened)
         yield opened
     engine.dispose()
 
@@ -61,7 +72,7 @@ def sums(cells: Cells) -> dict[tuple[object, ...], int]:
     return {name: value for name, value in found.items() if value}
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories(), as_of=st.integers(0, 14))
 def test_sql_equals_brute_force(connection: Connection, history: History, as_of: int) -> None:
     """Every sum of every metric, at a moment in the middle of the history, is what loops over the rows give."""

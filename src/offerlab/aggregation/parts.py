@@ -51,39 +51,75 @@ _SURVIVORS = Part(
     ("chains",),
 )
 
-_SEEN = Part(
-    "customer, variant, segment, cut, epoch, at, event_id, suppressed, placement",
-    """SELECT COALESCE(s.root, e.customer), e.variant, e.segment, e.{cut}, e.epoch, e.occurred_at, e.event_id,
-    e.suppressed, e.placement
-  FROM exposures e LEFT JOIN survivors s ON s.customer = e.customer
-  WHERE e.project_id = :project AND e.experiment_id = :experiment AND e.received_at <= :as_of""",
-    ("survivors",),
+_EXPOSED: Final = """SELECT e.customer, e.variant, e.segment, e.{cut}, e.epoch, e.occurred_at, e.event_id, e.suppressed,
+    e.placement
+  FROM exposures e
+  WHERE e.experiment_id = :experiment AND e.received_at <= :as_of"""
+
+_SEEN_COLUMNS: Final = "customer, variant, segment, cut, epoch, at, event_id, suppressed, placement"
+
+_SEEN = Part(_SEEN_COLUMNS, _EXPOSED)
+
+_SEEN_MERGED = Part(
+    _SEEN_COLUMNS,
+    """SELECT COALESCE(root, customer), variant, segment, cut, epoch, at, event_id, suppressed, placement
+  FROM (
+    SELECT customer, MAX(root) OVER (PARTITION BY customer) AS root,
+      variant, segment, cut, epoch, at, event_id, suppressed, placement
+    FROM (
+      SELECT customer, CAST(NULL AS BIGINT) AS root, variant, segment, cut, epoch, at, event_id, suppressed, placement
+      FROM raw_seen
+      UNION ALL
+      SELECT customer, root, CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS BIGINT),
+        CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT)
+      FROM survivors
+    ) both_kinds
+  ) resolved
+  WHERE event_id IS NOT NULL""",
+    ("raw_seen", "survivors"),
 )
 
 _PLACED = Part(
-    "customer, variant, segment, cut, epoch, at, suppressed, placement, place, lowest, highest, exposures",
-    """SELECT customer, variant, segment, cut, epoch, at, suppressed, placement,
+    "customer, variant, segment, cut, epoch, at, t0, suppressed, placement, place, lowest, highest",
+    """SELECT customer, variant, segment, cut, epoch, at,
+    FIRST_VALUE(at) OVER (PARTITION BY customer ORDER BY at, event_id), suppressed, placement,
     ROW_NUMBER() OVER (PARTITION BY customer ORDER BY at, event_id),
-    MIN(variant) OVER (PARTITION BY customer), MAX(variant) OVER (PARTITION BY customer),
-    COUNT(*) OVER (PARTITION BY customer)
+    MIN(variant) OVER (PARTITION BY customer ORDER BY at, event_id
+      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING),
+    MAX(variant) OVER (PARTITION BY customer ORDER BY at, event_id
+      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
   FROM seen""",
     ("seen",),
 )
 
 _UNITS = Part(
-    "customer, variant, segment, cut, epoch, t0, suppressed, placement, exposures",
-    """SELECT customer, CASE WHEN lowest = highest THEN variant ELSE -1 END, segment, cut, epoch, at, suppressed,
-    placement, exposures
-  FROM placed WHERE place = 1""",
+    "customer, variant, segment, cut, epoch, t0, suppressed, placement, exposures, seen_offer",
+    """SELECT customer, MAX(CASE WHEN lowest = highest THEN variant ELSE -1 END),
+    MAX(CASE WHEN place = 1 THEN segment END), MAX(CASE WHEN place = 1 THEN cut END),
+    MAX(CASE WHEN place = 1 THEN epoch END), MAX(t0),
+    MAX(CASE WHEN place = 1 THEN suppressed END), MAX(CASE WHEN place = 1 THEN placement END),
+    COUNT(*), MAX(CASE WHEN suppressed IS NULL AND at < t0 + :window THEN 1 ELSE 0 END)
+  FROM placed GROUP BY customer""",
     ("placed",),
 )
 
 _PEOPLE = Part(
+    "number, customer, variant, t0", "SELECT customer, customer, variant, t0 FROM units WHERE variant >= 0", ("units",)
+)
+
+_PEOPLE_MERGED = Part(
     "number, customer, variant, t0",
-    """SELECT customer, customer, variant, t0 FROM units WHERE variant >= 0
-  UNION ALL
-  SELECT s.customer, u.customer, u.variant, u.t0 FROM survivors s JOIN units u ON u.customer = s.root
-  WHERE u.variant >= 0 AND s.customer <> s.root""",
+    """SELECT number, customer, variant, t0
+  FROM (
+    SELECT number, customer, MAX(variant) OVER (PARTITION BY customer) AS variant,
+      MAX(t0) OVER (PARTITION BY customer) AS t0
+    FROM (
+      SELECT customer AS number, customer, variant, t0 FROM units
+      UNION ALL
+      SELECT customer, root, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM survivors WHERE customer <> root
+    ) both_kinds
+  ) resolved
+  WHERE variant >= 0""",
     ("units", "survivors"),
 )
 
@@ -91,12 +127,12 @@ _PURCHASES = Part(
     "customer, variant, t0, event_id, order_id, at, currency, net, lines, inside",
     """SELECT p.customer, p.variant, p.t0, o.event_id, o.order_id, o.occurred_at, o.currency, o.net_minor, o.lines,
     CASE WHEN o.occurred_at >= p.t0 AND o.occurred_at < p.t0 + :window THEN 1 ELSE 0 END
-  FROM people p JOIN orders o ON o.customer = p.number
-  WHERE o.project_id = :project AND o.received_at <= :as_of
+  FROM people p CROSS JOIN orders o
+  WHERE o.customer = p.number AND o.received_at <= :as_of
     AND o.occurred_at >= p.t0 - :before AND o.occurred_at < p.t0 + :after
     AND NOT EXISTS (
       SELECT 1 FROM orders b
-      WHERE b.project_id = :project AND b.order_id = o.order_id AND b.received_at <= :as_of
+      WHERE b.order_id = o.order_id AND b.project_id + 0 = :project AND b.received_at <= :as_of
         AND (b.revision > o.revision
           OR (b.revision = o.revision AND (b.occurred_at < o.occurred_at
             OR (b.occurred_at = o.occurred_at AND b.event_id < o.event_id)))))""",
@@ -109,11 +145,12 @@ _RETURNS = Part(
     CASE WHEN f.refund_id IS NULL THEN 1 ELSE 0 END,
     CASE WHEN f.currency <> q.currency THEN 1 ELSE 0 END,
     f.amount_minor
-  FROM purchases q JOIN refunds f ON f.project_id = :project AND f.order_id = q.order_id
-  WHERE q.inside = 1 AND f.received_at <= :as_of AND f.occurred_at < q.t0 + :window + :refunds
+  FROM purchases q CROSS JOIN refunds f
+  WHERE f.order_id = q.order_id AND f.project_id + 0 = :project AND q.inside = 1
+    AND f.received_at <= :as_of AND f.occurred_at < q.t0 + :window + :refunds
     AND NOT EXISTS (
       SELECT 1 FROM refunds b
-      WHERE b.project_id = :project AND b.order_id = f.order_id AND b.refund_id = f.refund_id
+      WHERE b.order_id = f.order_id AND b.project_id + 0 = :project AND b.refund_id = f.refund_id
         AND b.received_at <= :as_of
         AND (b.occurred_at < f.occurred_at OR (b.occurred_at = f.occurred_at AND b.event_id < f.event_id)))""",
     ("purchases",),
@@ -128,12 +165,11 @@ _RETURNED = Part(
     "order_event, event_id, position, quantity, amount",
     """SELECT r.order_event, r.event_id, l.position, COALESCE({taken}, 0),
     COALESCE(x.amount_minor, {value}, 0)
-  FROM returns r
-  JOIN refund_lines x ON x.project_id = :project AND x.event_id = r.event_id
+  FROM returns r CROSS JOIN refund_lines x
   LEFT JOIN order_lines l ON l.project_id = :project AND l.event_id = r.order_event AND l.line_id = x.line_id
-  WHERE r.foreign_money = 0""".replace("{taken}", _TAKEN).replace(
-        "{value}", _portion("l.net_minor", _TAKEN, "l.quantity")
-    ),
+  WHERE x.project_id = :project AND x.event_id = r.event_id AND r.foreign_money = 0""".replace(
+        "{taken}", _TAKEN
+    ).replace("{value}", _portion("l.net_minor", _TAKEN, "l.quantity")),
     ("returns",),
 )
 
@@ -169,13 +205,12 @@ _ITEMS = Part(
     CASE WHEN b.quantity > l.quantity THEN l.quantity ELSE COALESCE(b.quantity, 0) END,
     CASE WHEN q.cancelled = 1 OR (q.net > 0 AND q.back >= q.net) OR b.quantity >= l.quantity
       OR (l.net_minor > 0 AND b.amount >= l.net_minor) THEN 0 ELSE 1 END
-  FROM bought q
-  JOIN order_lines l ON l.project_id = :project AND l.event_id = q.event_id
+  FROM bought q CROSS JOIN order_lines l
   LEFT JOIN (
     SELECT order_event, position, SUM(quantity) AS quantity, SUM(amount) AS amount
     FROM returned WHERE position IS NOT NULL GROUP BY order_event, position
   ) b ON b.order_event = q.event_id AND b.position = l.position
-  WHERE l.quantity > 0""",
+  WHERE l.project_id = :project AND l.event_id = q.event_id AND l.quantity > 0""",
     ("bought", "returned"),
 )
 
@@ -192,18 +227,15 @@ _ORDER_SUMS = Part(
     ("bought",),
 )
 
-_FIRSTS = Part(
-    "customer, first_at",
-    "SELECT customer, MIN(at) FROM bought WHERE inside = 1 GROUP BY customer",
-    ("bought",),
-)
-
 _AGAIN = Part(
     "customer, second_seconds",
-    """SELECT f.customer, (MIN(b.at) - MIN(f.first_at)) / 1000000
-  FROM firsts f JOIN bought b ON b.customer = f.customer
-  WHERE b.at > f.first_at AND b.at <= f.first_at + :again GROUP BY f.customer""",
-    ("firsts", "bought"),
+    """SELECT customer,
+    (MIN(CASE WHEN at > first_at AND at <= first_at + :again THEN at END) - MIN(first_at)) / 1000000
+  FROM (
+    SELECT customer, at, MIN(CASE WHEN inside = 1 THEN at END) OVER (PARTITION BY customer) AS first_at FROM bought
+  ) timed
+  GROUP BY customer""",
+    ("bought",),
 )
 
 _ITEM_SUMS = Part(
@@ -274,8 +306,8 @@ _ACT_SUMS = Part(
     MAX(CASE WHEN n.type = 'complaint' THEN 1 ELSE 0 END),
     MAX(CASE WHEN n.type = 'offer_accepted' AND a.kind = 'engagement' THEN 1 ELSE 0 END),
     MIN(CASE WHEN n.type = 'offer_accepted' AND a.kind = 'engagement' THEN (n.occurred_at - p.t0) / 1000000 END)
-  FROM people p JOIN interactions n ON n.customer = p.number LEFT JOIN arms a ON a.variant = p.variant
-  WHERE n.project_id = :project AND n.received_at <= :as_of
+  FROM people p CROSS JOIN interactions n LEFT JOIN arms a ON a.variant = p.variant
+  WHERE n.customer = p.number AND n.received_at <= :as_of
     AND n.type IN ('unsubscribe', 'complaint', 'offer_accepted')
     AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
     AND (n.type <> 'offer_accepted' OR n.experiment_id = :experiment
@@ -301,14 +333,6 @@ _ATTACH_SUMS = Part(
     ("attach_hits",),
 )
 
-_SHOW_SUMS = Part(
-    "customer, shown, delivery",
-    """SELECT u.customer, 1, MAX(a.delivery)
-  FROM units u JOIN seen s ON s.customer = u.customer JOIN arms a ON a.variant = u.variant
-  WHERE s.suppressed IS NULL AND s.at < u.t0 + :window GROUP BY u.customer""",
-    ("units", "seen", "arms"),
-)
-
 PARTS: Final[dict[str, Part]] = {
     "chains": _CHAINS,
     "survivors": _SURVIVORS,
@@ -323,7 +347,6 @@ PARTS: Final[dict[str, Part]] = {
     "bought": _BOUGHT,
     "items": _ITEMS,
     "order_sums": _ORDER_SUMS,
-    "firsts": _FIRSTS,
     "again": _AGAIN,
     "item_sums": _ITEM_SUMS,
     "order_hits": _ORDER_HITS,
@@ -332,6 +355,12 @@ PARTS: Final[dict[str, Part]] = {
     "act_sums": _ACT_SUMS,
     "attach_hits": _ATTACH_HITS,
     "attach_sums": _ATTACH_SUMS,
-    "show_sums": _SHOW_SUMS,
 }
 """In an order in which each part comes after those it reads."""
+
+MERGED: Final[dict[str, Part]] = {
+    "raw_seen": Part(_SEEN_COLUMNS, _EXPOSED),
+    "seen": _SEEN_MERGED,
+    "people": _PEOPLE_MERGED,
+}
+"""What takes their place in a project where customers were merged: a pass over all exposures more."""

@@ -64,26 +64,31 @@ class SqlEngine:
         arms = Arms(experiment, offers, currency)
         monomials = tuple(sorted(needs.monomials))
         binds = _binds(experiment, needs, self._project, currency, as_of) | arms.binds
-        query = statement(monomials, arms.parts, segment_by)
+        merged = self._has_merges()
+        query = statement(monomials, arms.parts, segment_by, merged=merged)
         rows = self._connection.execute(text(query), binds).mappings()
         return Cells(
             monomials=monomials,
             cells=tuple(_cell(row, monomials) for row in rows),
             divisors=_divisors(needs.values, currency, arms.grain),
-            notes=self._notes(arms, segment_by, binds),
+            notes=self._notes(arms, segment_by, binds, merged=merged),
             engine=self.name,
             cut_by=segment_by,
         )
 
     def query(self, experiment: Experiment, needs: Needs, *, offers: Sequence[Offer], currency: str) -> str:
         """The text of the query, for a person to read and run."""
-        return statement(tuple(sorted(needs.monomials)), Arms(experiment, offers, currency).parts, "segment")
+        tables = Arms(experiment, offers, currency).parts
+        return statement(tuple(sorted(needs.monomials)), tables, "segment", merged=self._has_merges())
 
-    def _notes(self, arms: Arms, segment_by: str, binds: Mapping[str, Any]) -> Notes:
-        suppressed = self._connection.execute(
-            text(with_clause(("units",), arms.parts, segment_by) + _SUPPRESSED), binds
-        )
-        declined = self._connection.execute(text(with_clause(("people",), arms.parts, segment_by) + _DECLINED), binds)
+    def _has_merges(self) -> bool:
+        found = self._connection.execute(text(_ANY_MERGE), {"project": self._project})
+        return found.first() is not None
+
+    def _notes(self, arms: Arms, segment_by: str, binds: Mapping[str, Any], *, merged: bool) -> Notes:
+        head = [with_clause((part,), arms.parts, segment_by, merged=merged) for part in ("units", "people")]
+        suppressed = self._connection.execute(text(head[0] + _SUPPRESSED), binds)
+        declined = self._connection.execute(text(head[1] + _DECLINED), binds)
         declines: Counter[tuple[int, str]] = Counter()
         for variant, body, count in declined:
             declines[variant, _reason(body)] += int(count)
@@ -93,14 +98,16 @@ class SqlEngine:
         )
 
 
+_ANY_MERGE: Final = "SELECT 1 FROM merges WHERE project_id = :project LIMIT 1"
+
 _SUPPRESSED: Final = """
 SELECT variant, suppressed, COUNT(*) FROM units WHERE variant >= 0 AND suppressed IS NOT NULL
 GROUP BY variant, suppressed ORDER BY variant, suppressed"""
 
 _DECLINED: Final = """
 SELECT p.variant, n.body, COUNT(*)
-FROM people p JOIN interactions n ON n.customer = p.number
-WHERE n.project_id = :project AND n.experiment_id = :experiment AND n.received_at <= :as_of
+FROM people p CROSS JOIN interactions n
+WHERE n.customer = p.number AND n.experiment_id = :experiment AND n.received_at <= :as_of
   AND n.type = 'offer_declined' AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
 GROUP BY p.variant, n.body ORDER BY p.variant, n.body"""
 

@@ -1,17 +1,33 @@
-"""The text of the query: which parts it reads, the figures per customer, their sums by cell."""
+"""The text of the query: which parts it reads, the figures per customer, their sums by cell.
+
+What the parts know of a customer is stacked and grouped, not joined: no planner can then turn it into nested loops
+(SQLite without statistics did, and took the square of the customers).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from offerlab.aggregation.parts import PARTS, Part
+from offerlab.aggregation.parts import MERGED, PARTS, Part
 from offerlab.domain.clock import DAY
 from offerlab.reporting.measures import FLAGS, Monomial
 
 SPLIT: Final = 1.5 * 2.0**82
 """Added and taken off again, it rounds a double to a multiple of 2^30."""
 
-_SOURCES: Final[dict[str, tuple[str, ...]]] = {
-    "order_sums": (
+_SOURCES: Final = ("order_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
+
+_TEXT: Final = frozenset(("segment", "cut", "placement"))
+_UNIT: Final = ("variant", "segment", "cut", "epoch", "t0", "placement", "exposures", "seen_offer")
+
+
+def _columns(source: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in PARTS[source].columns.split(",") if name.strip() != "customer")
+
+
+_SOURCE_OF: Final = {column: source for source in _SOURCES for column in _columns(source)}
+
+_SIMPLE: Final = frozenset(
+    (
         "orders",
         "paid_orders",
         "revenue",
@@ -23,9 +39,7 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "no_lines",
         "pre_orders",
         "pre_revenue",
-    ),
-    "again": ("second_seconds",),
-    "item_sums": (
+        "second_seconds",
         "lines",
         "uncosted",
         "goods",
@@ -35,94 +49,97 @@ _SOURCES: Final[dict[str, tuple[str, ...]]] = {
         "rest_full",
         "bought",
         "displaced",
-    ),
-    "accept_sums": ("attributed",),
-    "act_sums": ("unsubscribed", "complained"),
-    "attach_sums": ("trigger_orders", "attached_orders"),
-    "show_sums": ("shown", "delivery"),
-}
+        "attributed",
+        "unsubscribed",
+        "complained",
+        "trigger_orders",
+        "attached_orders",
+    )
+)
+"""Values that are a column of a source as it stands."""
 
-_PLAIN: Final = {
-    name: (f"CAST(COALESCE({source}.{name}, 0) AS BIGINT)", (source,))
-    for source, names in _SOURCES.items()
-    for name in names
-}
+_DELIVERY: Final = "f.seen_offer * COALESCE(a.delivery, 0)"
 
-_DERIVED: Final = {
-    "converted": ("CASE WHEN order_sums.orders > 0 THEN 1 ELSE 0 END", ("order_sums",)),
-    "had_orders": ("CASE WHEN order_sums.pre_orders > 0 THEN 1 ELSE 0 END", ("order_sums",)),
+_DERIVED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "converted": ("CASE WHEN f.orders > 0 THEN 1 ELSE 0 END", ("orders",)),
+    "had_orders": ("CASE WHEN f.pre_orders > 0 THEN 1 ELSE 0 END", ("pre_orders",)),
     "completed": (
-        """CASE WHEN order_sums.completed = 1
-      AND COALESCE(units.placement, 'checkout') IN ('product_page', 'cart', 'checkout') THEN 1 ELSE 0 END""",
-        ("order_sums",),
+        """CASE WHEN f.completed = 1
+      AND COALESCE(f.placement, 'cart') IN ('product_page', 'cart', 'checkout') THEN 1 ELSE 0 END""",
+        ("completed",),
     ),
-    "repeated": ("CASE WHEN again.second_seconds IS NULL THEN 0 ELSE 1 END", ("again",)),
-    "accepted": (
-        "CASE WHEN accept_sums.accepted = 1 OR act_sums.engaged = 1 THEN 1 ELSE 0 END",
-        ("accept_sums", "act_sums"),
-    ),
-    "fit": (
-        "CASE WHEN accept_sums.fit = 1 OR act_sums.engaged = 1 THEN 1 ELSE 0 END",
-        ("accept_sums", "act_sums"),
-    ),
+    "repeated": ("CASE WHEN f.second_seconds IS NULL THEN 0 ELSE 1 END", ("second_seconds",)),
+    "accepted": ("CASE WHEN f.accepted = 1 OR f.engaged = 1 THEN 1 ELSE 0 END", ("accepted", "engaged")),
+    "fit": ("CASE WHEN f.fit = 1 OR f.engaged = 1 THEN 1 ELSE 0 END", ("fit", "engaged")),
     "accept_seconds": (
-        """CAST(COALESCE(CASE WHEN act_sums.engaged = 1 THEN act_sums.engage_seconds
-      ELSE accept_sums.accept_seconds END, 0) AS BIGINT)""",
-        ("accept_sums", "act_sums"),
+        "COALESCE(CASE WHEN f.engaged = 1 THEN f.engage_seconds ELSE f.accept_seconds END, 0)",
+        ("engaged", "engage_seconds", "accept_seconds"),
     ),
+    "shown": ("CASE WHEN f.seen_offer = 1 AND a.variant IS NOT NULL THEN 1 ELSE 0 END", ()),
+    "delivery": (_DELIVERY, ()),
     "profit": (
-        """CAST(COALESCE(order_sums.revenue, 0) - COALESCE(item_sums.goods, 0) AS BIGINT) * CAST(:grain AS BIGINT)
-      - COALESCE(show_sums.delivery, 0)""",
-        ("order_sums", "item_sums", "show_sums"),
+        f"(COALESCE(f.revenue, 0) - COALESCE(f.goods, 0)) * CAST(:grain AS BIGINT) - {_DELIVERY}",
+        ("revenue", "goods"),
     ),
-    "offer_cost": (
-        """CAST(COALESCE(item_sums.discount, 0) AS BIGINT) * CAST(:grain AS BIGINT)
-      + COALESCE(show_sums.delivery, 0)""",
-        ("item_sums", "show_sums"),
-    ),
-    "window_open": ("CASE WHEN units.t0 + :window > :as_of THEN 1 ELSE 0 END", ()),
-    "refunds_open": ("CASE WHEN units.t0 + :window + :refunds > :as_of THEN 1 ELSE 0 END", ()),
+    "offer_cost": (f"COALESCE(f.discount, 0) * CAST(:grain AS BIGINT) + {_DELIVERY}", ("discount",)),
+    "window_open": ("CASE WHEN f.t0 + :window > :as_of THEN 1 ELSE 0 END", ()),
+    "refunds_open": ("CASE WHEN f.t0 + :window + :refunds > :as_of THEN 1 ELSE 0 END", ()),
 }
 
 
-def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: str) -> str:
+def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: str, *, merged: bool) -> str:
     """The one grouped query.
 
     Args:
         monomials: the products to sum, in the order of the answer's columns `s{i}` or `c{i}` and `f{i}`.
         tables: `arms`, `offered` and `goes_with`.
         cut: a column of `exposures`, checked by the caller.
+        merged: whether the project has customers that were merged.
     """
-    names = sorted({_value_of(name) for product in monomials for name in product})
-    expressions = {name: _PLAIN.get(name) or _DERIVED[name] for name in names}
-    sources = sorted({source for _, used in expressions.values() for source in used})
-    figures = ["units.variant", "units.segment", "units.cut", "units.epoch", "units.t0", "units.exposures"]
-    figures += [f"{expression} AS {name}" for name, (expression, _) in expressions.items()]
-    totals = [
-        "variant",
-        "segment",
-        "cut",
-        "epoch",
-        f"t0 / {DAY} AS day",
-        "COUNT(*) AS n",
-        "SUM(exposures) AS exposures",
-    ]
-    totals += ["MIN(t0) AS first_at", "MAX(t0) AS last_at"]
+    values = {name: _expression(name) for name in sorted({_value_of(n) for product in monomials for n in product})}
+    raw = sorted({column for _, used in values.values() for column in used})
+    sources = tuple(source for source in _SOURCES if any(_SOURCE_OF[column] == source for column in raw))
+    totals = ["variant", "segment", "cut", "epoch", f"t0 / {DAY} AS day", "COUNT(*) AS n"]
+    totals += ["SUM(exposures) AS exposures", "MIN(t0) AS first_at", "MAX(t0) AS last_at"]
     totals += [line for i, product in enumerate(monomials) for line in _sums(i, product)]
-    lines = [
-        with_clause(("units", *sources), tables, cut) + ",",
-        "figures AS (",
-        "  SELECT",
-        "    " + ",\n    ".join(figures),
-        "  FROM units",
-        *(f"  LEFT JOIN {source} ON {source}.customer = units.customer" for source in sources),
-        ")",
-        "SELECT",
-        "  " + ",\n  ".join(totals),
-        "FROM figures",
-        f"GROUP BY variant, segment, cut, epoch, t0 / {DAY}",
-    ]
-    return "\n".join(lines)
+    figures = [f"f.{name}" for name in ("variant", "segment", "cut", "epoch", "t0", "exposures")]
+    figures += [f"CAST({expression} AS BIGINT) AS {name}" for name, (expression, _) in values.items()]
+    wholes = ["customer", *(f"MAX({name}) AS {name}" for name in (*_UNIT, *raw))]
+    blocks = {
+        "stacked": "\n  UNION ALL\n  ".join(_stack(sources, raw)),
+        "whole": "\n  ".join((_select(wholes), "FROM stacked GROUP BY customer")),
+        "figures": "\n  ".join((_select(figures), "FROM whole f LEFT JOIN arms a ON a.variant = f.variant")),
+    }
+    return "\n".join(
+        (
+            with_clause(("units", "arms", *sources), tables, cut, merged=merged),
+            *(f", {name} AS (\n  {text}\n)" for name, text in blocks.items()),
+            _select(totals),
+            f"FROM figures\nGROUP BY variant, segment, cut, epoch, t0 / {DAY}",
+        )
+    )
+
+
+def _select(columns: Sequence[str]) -> str:
+    return "SELECT " + ",\n    ".join(columns)
+
+
+def _expression(name: str) -> tuple[str, tuple[str, ...]]:
+    return (f"COALESCE(f.{name}, 0)", (name,)) if name in _SIMPLE else _DERIVED[name]
+
+
+def _stack(sources: Sequence[str], raw: Sequence[str]) -> Iterable[str]:
+    """One SELECT for the units, one for each source, all of the same columns."""
+    nothing = {name: f"CAST(NULL AS {'TEXT' if name in _TEXT else 'BIGINT'})" for name in (*_UNIT, *raw)}
+    yield _selected("units", {**nothing, **{name: name for name in _UNIT}})
+    for source in sources:
+        own = {column: column for column in raw if _SOURCE_OF[column] == source}
+        yield _selected(source, {**nothing, **own})
+
+
+def _selected(source: str, columns: Mapping[str, str]) -> str:
+    chosen = [text if text == name else f"{text} AS {name}" for name, text in columns.items()]
+    return f"{_select(['customer', *chosen])}\n  FROM {source}"
 
 
 def _value_of(name: str) -> str:
@@ -135,8 +152,7 @@ def _sums(i: int, product: Monomial) -> Iterable[str]:
     if product[0].endswith("?"):
         yield f"SUM(CASE WHEN {_value_of(product[0])} <> 0 THEN 1 ELSE 0 END) AS s{i}"
         return
-    numbers = [name for name in product if name not in FLAGS]
-    if len(numbers) <= 1:
+    if sum(name not in FLAGS for name in product) <= 1:
         yield f"SUM({' * '.join(product)}) AS s{i}"
         return
     power = " * ".join(f"CAST({name} AS DOUBLE PRECISION)" for name in product)
@@ -145,9 +161,10 @@ def _sums(i: int, product: Monomial) -> Iterable[str]:
     yield f"SUM({power} - {coarse}) AS f{i}"
 
 
-def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], cut: str) -> str:
+def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], cut: str, *, merged: bool) -> str:
     """The WITH clause of the parts that `wanted` read, each before its readers."""
-    known = {**tables, **PARTS}
+    known = {**tables, "chains": PARTS["chains"], "survivors": PARTS["survivors"]}
+    known |= {**({"raw_seen": MERGED["raw_seen"]} if merged else {}), **PARTS, **(MERGED if merged else {})}
     needed: set[str] = set()
     queue = list(wanted)
     while queue:

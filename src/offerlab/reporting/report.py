@@ -148,7 +148,7 @@ class Check(Struct, frozen=True, kw_only=True):
     detail: str
     level: Level
     sentence: str
-    numbers: dict[str, float | str] = {}
+    numbers: dict[str, int | float | str] = {}
 
 
 class ArmShare(Struct, frozen=True):

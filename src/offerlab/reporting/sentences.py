@@ -37,14 +37,16 @@ def check_sentence(check: Check, language: Language) -> str:
 _COUNTS: Final = frozenset(("n", "N", "e", "t", "h"))
 
 
+def _day(moment: str, language: Language) -> str:
+    return figures.date(to_micros(datetime.fromisoformat(moment)), language)
+
+
 def _number(name: str, value: float | str, language: Language) -> str:
     if name == "reasons" and isinstance(value, str):
         parts = (part.rpartition(" ") for part in value.split(", ") if part)
         return ", ".join(f"{suppression(reason, language)} {count}" for reason, _, count in parts)
     if isinstance(value, str):
-        return value
-    if name == "at":
-        return figures.date(int(value), language)
+        return _day(value, language) if name == "at" else value
     if name == "share":
         return figures.relative(value, language)
     return figures.count(value, language) if name in _COUNTS else figures.p_value(value)
@@ -87,7 +89,7 @@ def _fill(reason: Reason, currency: str, language: Language) -> str:
         "why": reason.detail or "",
         "a": count(reason.n),
         "b": count(reason.total),
-        "at": "" if reason.until is None else figures.date(to_micros(datetime.fromisoformat(reason.until)), language),
+        "at": "" if reason.until is None else _day(reason.until, language),
     }
     if reason.code == "srm":
         return say("check", "srm", language, values | {"e": count(reason.expected), "n": count(reason.n)})

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from offerlab.domain.clock import DAY, SECOND
+from offerlab.domain.clock import DAY, SECOND, iso
 from offerlab.domain.experiment import Experiment
 from offerlab.reporting.cells import CROSSOVER, Cell, Cells
 from offerlab.reporting.report import ArmShare, Check, Level, MetricResult, Quality, Srm
@@ -83,7 +83,7 @@ def _stratum(cell: Cell) -> tuple[int, str]:
     return cell.epoch, cell.segment or ""
 
 
-def _check(code: str, *, level: Level, sentence: str | None = None, **numbers: float | str) -> Check:
+def _check(code: str, *, level: Level, sentence: str | None = None, **numbers: int | float | str) -> Check:
     ok = level in {"pass", "wait"}
     words = sentence or (f"{code}_ok" if level == "pass" else code)
     draft = Check(code=code, ok=ok, detail="", level=level, sentence=words, numbers=numbers)
@@ -141,7 +141,7 @@ def _suppressed(experiment: Experiment, cells: Cells) -> Iterator[Check]:
 
 def _weights(experiment: Experiment, as_of: int) -> Check:
     changed = [epoch.started_at for epoch in experiment.epochs[1:] if epoch.started_at <= as_of]
-    return _check("weights", level="look", at=changed[-1]) if changed else _check("weights", level="pass")
+    return _check("weights", level="look", at=iso(changed[-1])) if changed else _check("weights", level="pass")
 
 
 def _rejected(cells: Cells) -> Check:
@@ -155,7 +155,7 @@ def _windows(experiment: Experiment, cells: Cells) -> Check:
         return _check("maturing", level="pass")
     days = experiment.window_days + experiment.refund_days
     until = max(cell.last_at for cell in cells.cells) + days * DAY
-    return _check("maturing", level="wait", at=until, n=cells.n - still, N=cells.n)
+    return _check("maturing", level="wait", at=iso(until), n=cells.n - still, N=cells.n)
 
 
 def _costs(cells: Cells) -> Iterator[Check]:

@@ -323,7 +323,7 @@ orders = Table(
     Column("revision", Number, nullable=False),  # the highest one of an order_id counts
     *_times(),
     Index("ix_orders_customer", "customer", "occurred_at"),
-    Index("ix_orders_order_id", "project_id", "order_id"),
+    Index("ix_orders_order_id", "order_id"),
     sqlite_with_rowid=False,
 )
 
@@ -354,7 +354,7 @@ refunds = Table(
     Column("amount_minor", Number),  # null: the sum of its lines; a cancellation: everything
     Column("lines", Integer, nullable=False),
     *_times(),
-    Index("ix_refunds_order_id", "project_id", "order_id"),
+    Index("ix_refunds_order_id", "order_id"),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,47 @@
+"""A report from cells: what every report holds, and that it says nothing twice or differently."""
+
+import msgspec
+
+from offerlab.domain.experiment import Experiment, MetricPlan, Variant
+from offerlab.domain.metric import METRICS
+from offerlab.reporting.build import build_report
+from offerlab.reporting.cells import Cells
+from offerlab.reporting.report import Report
+from reporting.crowd import AS_OF, crowd, plan
+
+
+def report_of(experiment: Experiment, cells: Cells, as_of: int = AS_OF) -> Report:
+    """A report in dollars."""
+    return build_report(experiment, cells, as_of=as_of, currency="USD", version="test")
+
+
+def test_every_metric_of_the_plan_is_in_the_report() -> None:
+    """All twenty metrics of the contract are there, each with its arms and, where it can't be said, the reason."""
+    experiment = plan(metrics=MetricPlan(primary="aov", secondary=tuple(METRICS)))
+    report = report_of(experiment, crowd(experiment, sizes=(300, 300, 300)))
+    assert set(METRICS) == {metric.metric for metric in report.metrics}
+
+
+def test_nobody_exposed_is_a_report_too() -> None:
+    """Without a single customer every effect is undetermined with its reason, and the verdict is to go on."""
+    experiment = plan(metrics=MetricPlan(primary="aov", secondary=tuple(METRICS)))
+    report = report_of(experiment, crowd(experiment, sizes=(0, 0, 0)))
+    effects = [effect for metric in report.metrics for effect in metric.effects]
+    assert all(effect.undetermined is not None and effect.p_value is None for effect in effects)
+    assert report.verdict.decision == "keep_running"
+
+
+def test_same_cells_give_the_same_bytes() -> None:
+    """The order in which an engine hands over its cells changes nothing."""
+    experiment = plan()
+    cells = crowd(experiment, sizes=(200, 210, 190), segments=("new", "repeat"))
+    turned = msgspec.structs.replace(cells, cells=cells.cells[::-1])
+    assert msgspec.json.encode(report_of(experiment, cells)) == msgspec.json.encode(report_of(experiment, turned))
+
+
+def test_broken_split_is_investigated() -> None:
+    """48 to 52 with 50,000 customers stops the report, whatever the effects say."""
+    experiment = plan(variants=(Variant(key="control", weight=0.5), Variant(key="new", weight=0.5, offer="x")))
+    report = report_of(experiment, crowd(experiment, sizes=(24_000, 26_000)))
+    assert report.verdict.decision == "investigate"
+    assert not report.quality.srm.ok
