@@ -88,7 +88,7 @@ def _initialise(binaries: Path, data: Path, user: str | None) -> None:
         raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
 
 
-def _await(cluster: Cluster, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _await(cluster: Cluster, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until the server takes connections."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
