@@ -8,6 +8,11 @@ shuffled between the baskets. Here the chance that basket k of size s holds item
 
 with x and y such that every item keeps its number of baskets and every basket its size: of all models that keep both,
 the one that assumes nothing else (Rasch 1960; the maximum-entropy bipartite configuration model).
+
+Two items compete for the places of a basket: in one of size two, the second item has one place left, not two. With p_a,
+p_b the chances above and d = sum of p (1 - p) over all items, a basket of that size holds both with probability
+
+    p_a p_b (1 - (1 - p_a)(1 - p_b) / d)                          Hajek (1964), Ann. Math. Stat. 35, 1491-1523.
 """
 
 from typing import Final
@@ -21,8 +26,9 @@ from offerlab.affinity.counting import Counts, by_customer
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ROUNDS: Final = 200
-_CLOSE: Final = 1e-9
+_ROUNDS: Final = 1000
+_CLOSE: Final = 1e-8
+_TINY: Final = 1e-300
 _BLOCK: Final = 1024
 
 
@@ -40,28 +46,40 @@ class Chance(Struct, frozen=True, eq=False):
     def expected(self, left: Ints, right: Ints) -> Floats:
         """Expected number of units that hold both items, one entry per pair; left item numbers must not fall."""
         result = np.empty(left.size)
-        weighted = self.holds * self.units
+        spread = self.holds * (1 - self.holds)
+        free = spread.sum(axis=0)
+        competing = self.units / np.where(free > 0, free, np.inf)
         for start in range(0, self.holds.shape[0], _BLOCK):
             lo, hi = np.searchsorted(left, [start, start + _BLOCK])
             if lo < hi:
-                block = weighted[start : start + _BLOCK] @ self.holds.T
+                rows = slice(start, start + _BLOCK)
+                block = (self.holds[rows] * self.units) @ self.holds.T - (spread[rows] * competing) @ spread.T
                 result[lo:hi] = block[left[lo:hi] - start, right[lo:hi]]
-        return result
+        return np.maximum(result, 0.0)
 
 
 def fit_chance(counts: Counts) -> Chance:
-    """Fit x and y by turns until every item's expected count is its own to one part in 10^9."""
+    """Fit x and y by turns until they stand still to one part in 10^8; a unit that holds everything is certain."""
     table = counts.baskets.table if counts.unit == "basket" else by_customer(counts.baskets)
     sizes, units = np.unique(np.diff(table.indptr), return_counts=True)
-    lines = float(sizes @ units)
-    item = counts.singles / np.sqrt(max(lines, 1.0))
-    unit = sizes / np.sqrt(max(lines, 1.0))
+    partial = sizes < table.shape[1]
+    singles = counts.singles - units[~partial].sum()
+    holds = np.ones((table.shape[1], sizes.size))
+    holds[:, partial] = _fit(singles.astype(np.float64), sizes[partial].astype(np.float64), units[partial])
+    return Chance(holds, units.astype(np.int64))
+
+
+def _fit(singles: Floats, sizes: Floats, units: Ints) -> Floats:
+    """Items x sizes, the probabilities whose sums are the items' counts and the sizes."""
+    root = max(float(sizes @ units), 1.0) ** 0.5
+    item, unit = singles / root, sizes / root
     for _ in range(_ROUNDS):
         share = 1 / (1 + np.outer(item, unit))
-        unit = np.minimum(sizes / np.maximum(item @ share, 1e-300), 1e12)
+        unit = sizes / np.maximum(item @ share, _TINY)
         share = 1 / (1 + np.outer(item, unit))
-        before, item = item, counts.singles / np.maximum(share @ (unit * units), 1e-300)
+        before, item = item, singles / np.maximum(share @ (unit * units), _TINY)
         if np.allclose(before, item, rtol=_CLOSE, atol=0.0):
             break
     odds = np.outer(item, unit)
-    return Chance(odds / (1 + odds), units.astype(np.int64))
+    holds: Floats = odds / (1 + odds)
+    return holds

@@ -70,7 +70,7 @@ def _singles(table: Table) -> Ints:
 
 def _pairs(table: Table) -> Table:
     together = csr_array(table.T @ table)
-    together.setdiag(0)
+    together.data[together.indices == np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))] = 0
     together.eliminate_zeros()
     together.sort_indices()
     return together.astype(np.int32)
