@@ -1,0 +1,174 @@
+"""Proportions: the score test, and the Miettinen-Nurminen intervals that invert it.
+
+No continuity correction: it costs power and buys nothing that the exact fallback does not give better.
+Rejected: Wald intervals (they leave [-1, 1] and miss their level for rare offers), and an exact interval beside a score
+p-value (the two contradict each other).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from offerlab.errors import InvalidMoments, InvalidPlan
+from offerlab.stats.effect import Interval, Outcome, Undetermined
+from offerlab.stats.effects import CautionMask, Effects, checked_alpha, first_reason, reason_code, undetermined
+from offerlab.stats.exact import boschloo
+from offerlab.stats.moments import Moments, stack
+from offerlab.stats.score import Counts, difference_ends, ratio_ends, score
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+METHODS = ("score", "exact")
+SMALL_CELL = 5.0
+
+
+def proportion_differences(
+    control: Moments, treatment: Moments, *, alpha: float | Array, column: str | int = 0
+) -> Effects:
+    """Differences and lifts of the share of customers with a one, for a whole batch of comparisons.
+
+    Args:
+        control: a column of zeros and ones; batch shape (...).
+        treatment: likewise.
+        alpha: two-sided error rate, 0 < alpha < 1.
+        column: which column of the moments.
+
+    Raises:
+        InvalidPlan: alpha outside (0, 1).
+        InvalidMoments: the column does not hold zeros and ones only.
+    """
+    return compare_counts(converted(control, column), control.n, converted(treatment, column), treatment.n, alpha=alpha)
+
+
+def proportion_difference(control: Moments, treatment: Moments, *, alpha: float, column: str | int = 0) -> Outcome:
+    """Difference and lift of two proportions; see `proportion_differences`."""
+    return proportion_differences(stack([control]), stack([treatment]), alpha=alpha, column=column).only()
+
+
+def converted(arm: Moments, column: str | int = 0) -> Array:
+    """(...) how many customers have a one.
+
+    Raises:
+        InvalidMoments: the column does not hold zeros and ones only.
+    """
+    i = arm.position(column)
+    share = arm.mean[..., i]
+    count = np.round(share * arm.n)
+    expected = arm.n * share * (1 - share)
+    if np.any(np.abs(arm.second[..., i, i] - expected) > 1e-6 * np.maximum(expected, 1.0)):
+        raise InvalidMoments(f"Column {arm.columns[i]!r} holds other values than zero and one.", field="column")
+    return count
+
+
+def compare_counts(x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: float | Array) -> Effects:
+    """Differences and lifts from counts; every argument has the batch shape (...).
+
+    The p-value is the score test's, or Boschloo's where an expected cell is below 5; where those two disagree about
+    zero, the end of the interval nearest to zero follows the exact test.
+
+    Raises:
+        InvalidPlan: alpha outside (0, 1).
+        InvalidMoments: counts that are negative or exceed the customers.
+
+    Source:
+        Miettinen & Nurminen (1985), Statistics in Medicine 4(2), 213-226; Boschloo (1970).
+    """
+    if np.any(x_c < 0) or np.any(x_t < 0) or np.any(x_c > n_c) or np.any(x_t > n_t):
+        raise InvalidMoments("Converted customers are between none and all.", field="x")
+    level = np.broadcast_to(checked_alpha(alpha), x_c.shape)
+    reason = first_reason(x_c.shape, [("no_units", (n_c == 0) | (n_t == 0))])
+    empty = reason != 0
+    counts = Counts(
+        np.where(empty, 0.0, x_t), np.where(empty, 2.0, n_t), np.where(empty, 1.0, x_c), np.where(empty, 2.0, n_c)
+    )
+    critical = -ndtri(level / 2)
+    raw = score(counts)
+    exact = _small_cells(counts) & ~empty
+    p_value, z = _with_exact(counts, raw, exact)
+    near = _near_critical(raw, z, critical, exact)
+    up = raw >= 0
+    ends = np.stack([np.where(up, near, critical), -np.where(up, critical, near)])
+    lower, upper = difference_ends(counts, raw, ends)
+    relative_lower, relative_upper = ratio_ends(counts, raw, ends)
+    p_t, p_c = counts.rates()
+    return Effects(
+        estimate=p_t - p_c,
+        lower=lower,
+        upper=upper,
+        relative=p_t / np.where(p_c > 0, p_c, 1.0) - 1,
+        relative_lower=relative_lower - 1,
+        relative_upper=relative_upper - 1,
+        relative_shape=np.zeros(x_c.shape, np.int8),
+        p_value=p_value,
+        z=z,
+        standard_error=np.sqrt(p_t * (1 - p_t) / counts.n_t + p_c * (1 - p_c) / counts.n_c),
+        reason=reason,
+        relative_reason=np.where(p_c > 0, 0, reason_code("control_mean_zero")).astype(np.int8),
+        method=exact.astype(np.int8),
+        methods=METHODS,
+        alpha=level,
+        cautions=(CautionMask("exact_fallback", _EXACT, exact, critical),),
+    )
+
+
+_EXACT = "Too few conversions for the normal curve: the p-value is Boschloo's exact one."
+
+
+def rate(arm: Moments, *, alpha: float, column: str | int = 0) -> Interval | Undetermined:
+    """One arm's share with Wilson's interval.
+
+    Raises:
+        InvalidPlan: alpha outside (0, 1).
+        InvalidMoments: the column does not hold zeros and ones only.
+
+    Source:
+        Wilson (1927), JASA 22(158), 209-212.
+    """
+    checked_alpha(alpha)
+    n = float(arm.n)
+    if n == 0:
+        return undetermined(reason_code("no_units"))
+    lower, upper = wilson(converted(arm, column), arm.n, alpha=alpha)
+    return Interval(float(converted(arm, column)) / n, float(lower), float(upper))
+
+
+def wilson(x: Array, n: Array, *, alpha: float | Array) -> tuple[Array, Array]:
+    """(lower, upper) of Wilson's interval for x of n; n at least 1.
+
+    Raises:
+        InvalidPlan: alpha outside (0, 1), or n below 1.
+    """
+    if np.any(np.asarray(n) < 1):
+        raise InvalidPlan("An interval needs at least one customer.", field="n")
+    square = ndtri(checked_alpha(alpha) / 2) ** 2
+    share = x / n
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    half = np.sqrt(square * (share * (1 - share) / n + square / (4 * n**2))) / (1 + square / n)
+    lower = np.where(x == 0, 0.0, np.maximum(centre - half, 0.0))
+    return lower, np.where(x == n, 1.0, np.minimum(centre + half, 1.0))
+
+
+def _small_cells(counts: Counts) -> Flags:
+    """Whether an expected cell of the two-by-two table is below five."""
+    share = (counts.x_t + counts.x_c) / (counts.n_t + counts.n_c)
+    return np.minimum(counts.n_t, counts.n_c) * np.minimum(share, 1 - share) < SMALL_CELL
+
+
+def _with_exact(counts: Counts, raw: Array, exact: Flags) -> tuple[Array, Array]:
+    """(p, z) of the score test, replaced by Boschloo's where `exact`."""
+    p_value, z = 2 * ndtr(-np.abs(raw)), raw.copy()
+    tables = np.stack([counts.x_t[exact], counts.n_t[exact], counts.x_c[exact], counts.n_c[exact]], axis=-1)
+    seen: dict[tuple[int, ...], float] = {}
+    for table in map(tuple, tables.astype(np.int64).tolist()):
+        if table not in seen:
+            seen[table] = boschloo(*table)
+    p_value[exact] = [seen[table] for table in map(tuple, tables.astype(np.int64).tolist())]
+    z[exact] = -np.sign(raw[exact]) * ndtri(p_value[exact] / 2)
+    return p_value, z
+
+
+def _near_critical(raw: Array, z: Array, critical: Array, exact: Flags) -> Array:
+    """The critical value for the end next to zero: scaled where the exact test judges zero otherwise than the score."""
+    differs = exact & ((np.abs(z) > critical) != (np.abs(raw) > critical)) & (raw != 0)
+    return np.where(differs, critical * np.abs(raw) / np.maximum(np.abs(z), 1e-3), critical)
