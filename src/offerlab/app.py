@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
-from offerlab.api import affinity, decisions, definitions, events, experiments, health, keys, ofrep
+from offerlab.api import affinity, decisions, definitions, events, experiments, health, keys, ofrep, reports
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
@@ -32,6 +32,7 @@ _HANDLERS: Final = [
     *events.HANDLERS,
     *ofrep.HANDLERS,
     *affinity.HANDLERS,
+    *reports.HANDLERS,
     *keys.HANDLERS,
 ]
 
@@ -76,18 +77,19 @@ class App:
         await asyncio.to_thread(self.runtime.close)
 
 
-def create_app(settings: Settings, *, now: Callable[[], int] = clock) -> App:
+def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: Callable[[], str] = new_salt) -> App:
     """The service: store opened, migrated (when embedded) and loaded, every route ready.
 
     Args:
         settings: how this process runs.
         now: the clock, microseconds UTC.
+        new_salt: draws salts; a demo that shows the same numbers every time passes its own.
 
     Raises:
         Misconfigured: the store is newer or not migrated, the currency differs, or a route declares no right.
         Unavailable: the store can't be reached.
     """
-    first, runtime, serving = _prepared(settings, now)
+    first, runtime, serving = _prepared(settings, now, new_salt)
     web = Litestar(
         route_handlers=_HANDLERS,
         guards=[guard],
@@ -113,7 +115,7 @@ def open_desk(settings: Settings, *, actor: str = "command line") -> Iterator[De
     Raises:
         Misconfigured: the store is not at this release's schema.
     """
-    _, runtime, serving = _prepared(settings, clock)
+    _, runtime, serving = _prepared(settings, clock, new_salt)
     try:
         yield Desk(runtime, runtime.projects()[0].id, actor)
     finally:
@@ -121,7 +123,9 @@ def open_desk(settings: Settings, *, actor: str = "command line") -> Iterator[De
         runtime.close()
 
 
-def _prepared(settings: Settings, now: Callable[[], int]) -> tuple[FirstStart, Runtime, Serving]:
+def _prepared(
+    settings: Settings, now: Callable[[], int], new_salt: Callable[[], str]
+) -> tuple[FirstStart, Runtime, Serving]:
     if settings.embedded:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.url)

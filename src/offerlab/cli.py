@@ -97,6 +97,44 @@ def key_create(kind: Any, name: str, data_dir: Path | None, database_url: str | 
     click.echo(secret)
 
 
+@cli.command()
+@click.argument("experiment")
+@click.option("--as-of", help="What was known then: ISO 8601 with a zone; now without.")
+@click.option("--segment-by", help="What the segments are cut by: segment, channel, placement or device.")
+@click.option("--format", "form", type=click.Choice(["md", "json", "csv", "html"]), default="md", show_default=True)
+@_DATA_DIR
+@_DATABASE
+def report(
+    experiment: str,
+    as_of: str | None,
+    segment_by: str | None,
+    form: str,
+    data_dir: Path | None,
+    database_url: str | None,
+) -> None:
+    """Print the significance report of EXPERIMENT."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.reading import as_text, moment_of, read_report  # noqa: PLC0415 - likewise
+
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        found = read_report(desk.runtime, desk.project_id, experiment, as_of=moment_of(as_of), segment_by=segment_by)
+    click.echo(as_text(found, form))
+
+
+@cli.command()
+@click.option("--days", type=int, default=365, show_default=True, help="How far back orders count.")
+@_DATA_DIR
+@_DATABASE
+def affinity(days: int, data_dir: Path | None, database_url: str | None) -> None:
+    """Mine the product matching table from the shop's orders."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.matching import build_matches  # noqa: PLC0415 - likewise
+
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        build = build_matches(desk, days=days)
+    click.echo(f"{len(build.matches)} matches for {build.items} products from {build.baskets} baskets")
+
+
 def main() -> None:
     """Run a command; an error of ours is one line on stderr and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

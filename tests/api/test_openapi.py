@@ -1,9 +1,12 @@
 """The OpenAPI document against the running service: schemathesis sends what it allows, and checks what comes back."""
 
+from typing import Any
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -26,13 +29,18 @@ def _exercise(service: Service, examples: int) -> int:
     schema = schemathesis.openapi.from_asgi("/schema/openapi.json", Front.around(service.app), headers=headers)
     count = 0
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
 
         @settings(
-            max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+            max_examples=examples,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            database=None,
         )
         @given(case=operation.as_strategy())
-        def send(case: schemathesis.Case) -> None:
+        def send(case: Any) -> None:
             response = case.call(headers=headers)
             case.validate_response(response, checks=CHECKS)
 
@@ -45,7 +53,9 @@ def test_the_document_speaks_of_every_route(service: Service) -> None:
     """Each route of the application stands in the document, with its right's keys."""
     document = service.get("/schema/openapi.json").json()
     spoken = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
-    routes = {(path.replace(":str", "").replace(":int", ""), method) for path, method, _ in handlers_of(service.app.web)}
+    routes = {
+        (path.replace(":str", "").replace(":int", ""), method) for path, method, _ in handlers_of(service.app.web)
+    }
     assert spoken == routes
     assert document["openapi"] == "3.1.0"
 

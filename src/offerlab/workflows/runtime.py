@@ -38,6 +38,7 @@ class Runtime:
         self.engine = engine
         self.now = now
         self.new_salt = new_salt
+        self._new_number = new_number
         self.memory = Memory()
         self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
@@ -46,6 +47,10 @@ class Runtime:
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="offerlab-versions", daemon=True)
         self.refreshed_at = 0
+
+    def new_event_id(self) -> str:
+        """An id for an event of our own: 124 random bits."""
+        return f"decided:{self._new_number():016x}{self._new_number():016x}"
 
     def start(self) -> None:
         """Load every project, then keep watching for what other replicas and commands change."""

@@ -237,7 +237,7 @@ class Serving:
             return exposed
         events = [
             Event(
-                id=f"decided:{self.runtime.new_salt()}",
+                id=self.runtime.new_event_id(),
                 type="exposure",
                 customer=unit,
                 occurred_at=now,

@@ -1,0 +1,51 @@
+"""The report: as JSON, HTML, CSV or Markdown."""
+
+import asyncio
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from offerlab.api.changes import caller_of, runtime_of
+from offerlab.api.routing import Parameter, operation
+from offerlab.errors import InvalidInput
+from offerlab.reporting.report import Report
+from offerlab.workflows.reading import as_text, moment_of, read_report
+
+AnyRequest = Request[Any, Any, Any]
+
+_MEDIA: Final = {
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+}
+_QUERY: Final = (
+    Parameter("as_of", str | None, "what was known then: ISO 8601 with a zone; now without"),
+    Parameter("segment_by", str | None, "what the segments are cut by: segment, channel, placement or device"),
+    Parameter("format", str | None, "json, html, csv or md"),
+)
+
+
+@get(
+    "/v1/experiments/{key:str}/report",
+    opt=operation("read", "The significance report of an experiment", answers={200: Report}, query=_QUERY),
+)
+async def get_report(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """Covers every event acknowledged before the request; with `as_of` the same answer for ever."""
+    query = request.query_params
+    form = query.get("format", "json")
+    if form not in _MEDIA:
+        raise InvalidInput("a report comes as json, html, csv or md", field="format")
+    report = await asyncio.to_thread(
+        read_report,
+        runtime_of(request),
+        caller_of(request).project_id,
+        key,
+        as_of=moment_of(query.get("as_of")),
+        segment_by=query.get("segment_by"),
+    )
+    return Response(as_text(report, form).encode(), media_type=_MEDIA[form])
+
+
+HANDLERS: Final[list[Any]] = [get_report]

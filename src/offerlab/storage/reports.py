@@ -1,0 +1,37 @@
+"""Reports that somebody saw: what a group sequential plan spends on each look, and what was known when."""
+
+import hashlib
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from offerlab.reporting.report import Report
+from offerlab.storage.tables import reports
+
+_DECODER: Final = msgspec.json.Decoder(Report)
+
+
+def keep(connection: Connection, experiment_id: int, report: Report, *, as_of: int, now: int) -> None:
+    """Store a report as it was seen; one already kept for the same moment stays."""
+    body = msgspec.json.encode(report)
+    module = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = {
+        "experiment_id": experiment_id,
+        "as_of": as_of,
+        "digest": hashlib.sha256(body).digest(),
+        "body": body.decode(),
+        "frozen_at": now,
+    }
+    connection.execute(module.insert(reports).values(row).on_conflict_do_nothing())
+
+
+def seen_before(connection: Connection, experiment_id: int, as_of: int) -> list[Report]:
+    """The reports seen as of earlier moments, oldest first."""
+    rows = connection.execute(
+        select(reports.c.body)
+        .where(reports.c.experiment_id == experiment_id, reports.c.as_of < as_of)
+        .order_by(reports.c.as_of)
+    )
+    return [_DECODER.decode(row.body) for row in rows]

@@ -1,0 +1,112 @@
+"""What analysts read: the report of an experiment, as of a moment."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from offerlab import __version__
+from offerlab.aggregation.needs import needs_of
+from offerlab.aggregation.sql import SqlEngine
+from offerlab.domain.clock import to_micros
+from offerlab.domain.experiment import Experiment
+from offerlab.errors import Conflict, InvalidInput, NotFound
+from offerlab.reporting.build import build_report, look_of
+from offerlab.reporting.formats import as_csv, as_html, as_markdown
+from offerlab.reporting.report import Report
+from offerlab.storage import reports
+from offerlab.storage.database import reading, writing
+from offerlab.workflows.runtime import Runtime
+
+DEFAULT_CUT: Final = "segment"
+
+
+def read_report(
+    runtime: Runtime, project_id: int, key: str, *, as_of: int | None = None, segment_by: str | None = None
+) -> Report:
+    """The report of an experiment.
+
+    Args:
+        runtime: the process's state.
+        project_id: whose experiment it is.
+        key: of the experiment.
+        as_of: microseconds UTC; what was known then. None is now: every event acknowledged before is in.
+        segment_by: what the segments are cut by; the experiment's own segments without.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it never started.
+        InvalidInput: a moment in the future, or a cut that exposures do not store.
+    """
+    snapshot = runtime.snapshot(project_id)
+    experiment = snapshot.experiments.get(key)
+    if experiment is None:
+        raise NotFound(f"no experiment has the key {key!r}")
+    if not experiment.epochs:
+        raise Conflict(f"experiment {key!r} is a draft: there is nothing to report", extra={"status": "draft"})
+    now = runtime.writer.instant()
+    if as_of is not None and as_of > now:
+        raise InvalidInput("a report is about the past", field="as_of")
+    moment = now if as_of is None else as_of
+    offers = [snapshot.offers[one] for one in experiment.offer_keys() if one in snapshot.offers]
+    with reading(runtime.engine) as connection:
+        looks = [look_of(seen) for seen in reports.seen_before(connection, experiment.id, moment)]
+        cells = SqlEngine(connection, project_id).cells(
+            experiment,
+            needs_of(experiment.metrics.roles()),
+            offers=offers,
+            currency=snapshot.project.currency,
+            as_of=moment,
+            segment_by=segment_by or DEFAULT_CUT,
+        )
+    report = build_report(
+        experiment,
+        cells,
+        as_of=moment,
+        currency=snapshot.project.currency,
+        version=__version__,
+        looks=looks,
+        ruleset_version=snapshot.project.version,
+    )
+    if experiment.analysis.sequential == "group" and experiment.status in ("running", "paused"):
+        _keep_look(runtime, experiment, report, moment, looks[-1].n if looks else 0)
+    return report
+
+
+def moment_of(sent: str | None) -> int | None:
+    """An `as_of` as people write it, in microseconds UTC.
+
+    Raises:
+        InvalidInput: no ISO 8601 time with a zone.
+    """
+    if not sent:
+        return None
+    try:
+        moment = datetime.fromisoformat(sent.replace(" ", "+"))
+    except ValueError as error:
+        raise InvalidInput(f"{sent[:100]!r} is no ISO 8601 time", field="as_of") from error
+    return to_micros(moment, field="as_of")
+
+
+def as_text(report: Report, form: str) -> str:
+    """The report as `json`, `md`, `csv` or `html`.
+
+    Raises:
+        InvalidInput: another form.
+    """
+    if form == "json":
+        return msgspec.json.encode(report).decode()
+    if form not in _FORMS:
+        raise InvalidInput("a report comes as json, html, csv or md", field="format")
+    return _FORMS[form](report)
+
+
+_FORMS: Final[dict[str, Callable[[Report], str]]] = {"md": as_markdown, "csv": as_csv, "html": as_html}
+
+
+def _keep_look(runtime: Runtime, experiment: Experiment, report: Report, moment: int, seen: int) -> None:
+    """A look that spends: only where customers came in since the last one."""
+    if report.facts.customers > seen:
+        with writing(runtime.engine) as connection:
+            reports.keep(connection, experiment.id, report, as_of=moment, now=runtime.now())
