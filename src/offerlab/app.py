@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
-from offerlab.api import affinity, decisions, definitions, events, experiments, health, keys, ofrep, reports
+from offerlab.api import affinity, decisions, definitions, events, experiments, health, keys, ofrep, reports, ruleset
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
@@ -34,6 +34,7 @@ _HANDLERS: Final = [
     *affinity.HANDLERS,
     *reports.HANDLERS,
     *keys.HANDLERS,
+    *ruleset.HANDLERS,
 ]
 
 

@@ -1,12 +1,12 @@
 """An offer: product, message, discount, timing and channel; what a variant shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 
-from offerlab.domain.money import MICRO
+from offerlab.domain.money import MICRO, spread
 from offerlab.domain.product import Product
 from offerlab.errors import InvalidDefinition
 
@@ -47,6 +47,13 @@ class Discount(Struct, frozen=True, kw_only=True):
         if self.type == "amount" and self.value is not None:
             return max(0, price_micro - int(self.value * MICRO))
         return 0 if self.type == "gift" else price_micro
+
+    def prices_after(self, prices: Sequence[int]) -> list[int]:
+        """Unit prices of an offer's products after this discount; an amount is spread over several by price."""
+        if self.type != "amount" or len(prices) == 1:
+            return [self.price_after(price) for price in prices]
+        off = sum(prices) - self.price_after(sum(prices))
+        return [price - part for price, part in zip(prices, spread(off, list(prices)), strict=True)]
 
 
 class Timing(Struct, frozen=True, kw_only=True):

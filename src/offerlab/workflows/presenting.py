@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from offerlab.domain.clock import SECOND, iso
 from offerlab.domain.decision import Context, Decision
-from offerlab.domain.money import from_micro, spread, text
-from offerlab.domain.offer import Discount, Offer
+from offerlab.domain.money import from_micro, text
+from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
 from offerlab.messaging.context import context_for
 from offerlab.messaging.render import Rendered, Unrendered, render
@@ -88,7 +88,7 @@ def present(
     if isinstance(message, Unrendered):
         return message
     currency = snapshot.project.currency
-    prices = prices_after(offer.discount, products)
+    prices = offer.discount.prices_after([product.price_micro for product in products])
     expires = offer.timing.expires_after_seconds
     due = now + offer.timing.delay_seconds * SECOND
     return ShownOffer(
@@ -113,15 +113,6 @@ def present(
         channel=offer.channel or context.channel or "web",
         version=offer.version,
     )
-
-
-def prices_after(discount: Discount, products: Sequence[Product]) -> list[int]:
-    """Unit prices after the discount, millionths; an amount is spread over several products by price."""
-    full = [product.price_micro for product in products]
-    if discount.type != "amount" or len(full) == 1:
-        return [discount.price_after(price) for price in full]
-    off = sum(full) - discount.price_after(sum(full))
-    return [price - part for price, part in zip(full, spread(off, full), strict=True)]
 
 
 def code_of(secret: bytes, offer: Offer, unit: str) -> str | None:

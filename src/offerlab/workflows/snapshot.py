@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
@@ -10,6 +11,7 @@ from offerlab.assignment.ruleset import Rules, Ruleset, compile_ruleset
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
+from offerlab.domain.project import ProjectSettings
 from offerlab.domain.segment import Segment
 from offerlab.errors import InvalidDefinition
 from offerlab.intake.purchases import Catalogue
@@ -50,6 +52,7 @@ def load_snapshot(connection: Connection, project_id: int) -> Snapshot:
     relations = products.relations_of(connection, project_id)
     rules = Rules(
         version=project.version,
+        settings=settings_of(project),
         experiments=tuple(found),
         offers=tuple(known_offers.values()),
         products=tuple(known_products.values()),
@@ -68,6 +71,11 @@ def load_snapshot(connection: Connection, project_id: int) -> Snapshot:
         relations=_by_sku(relations),
         catalogue=_catalogue(project.currency, known_products, by_key),
     )
+
+
+def settings_of(project: Project) -> ProjectSettings:
+    """The project's own rules; what is stored says only what differs from the defaults."""
+    return msgspec.convert({**project.settings, "currency": project.currency}, ProjectSettings)
 
 
 def _messages(known: dict[str, Offer]) -> dict[str, Message]:

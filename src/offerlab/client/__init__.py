@@ -1,0 +1,1 @@
+"""The Python client: decisions and events over HTTP, and decisions without it from a downloaded ruleset."""
