@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert
 
 from offerlab.domain.clock import DAY
@@ -39,19 +40,19 @@ SKUS = ("fridge", "smart-fridge", "filter", "purifier", "cup", "spoon")
 
 def experiment(**changes: object) -> Experiment:
     """Six arms, one for each kind of offer and a bare control; three days, two days for refunds."""
-    settings: dict[str, Any] = {
-        "id": EXPERIMENT,
-        "key": "kitchen",
-        "salt": "s",
-        "variants": (
+    base = Experiment(
+        id=EXPERIMENT,
+        key="kitchen",
+        salt="s",
+        variants=(
             Variant(key="control", weight=0.5, role="control"),
             *(Variant(key=offer.key, weight=0.1, offer=offer.key) for offer in OFFERS),
         ),
-        "metrics": MetricPlan(primary="revenue_per_customer"),
-        "window_days": 3,
-        "refund_days": 2,
-    }
-    return Experiment(**(settings | changes))
+        metrics=MetricPlan(primary="revenue_per_customer"),
+        window_days=3,
+        refund_days=2,
+    )
+    return replace(base, **changes)
 
 
 Row = dict[str, Any]

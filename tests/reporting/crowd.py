@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from offerlab.aggregation.needs import needs_of
 from offerlab.domain.clock import DAY
@@ -16,22 +17,22 @@ AS_OF = START + 10 * DAY
 
 def plan(**changes: object) -> Experiment:
     """Three arms, control first, running since `START`."""
-    settings: dict[str, object] = {
-        "id": 1,
-        "key": "kitchen",
-        "salt": "s",
-        "variants": (
+    base = Experiment(
+        id=1,
+        key="kitchen",
+        salt="s",
+        variants=(
             Variant(key="control", weight=1 / 3, role="control"),
             Variant(key="filter", weight=1 / 3, offer="filter"),
             Variant(key="smart", weight=1 / 3, offer="smart"),
         ),
-        "metrics": MetricPlan(
+        metrics=MetricPlan(
             primary="revenue_per_customer", secondary=("acceptance_rate",), guardrails=("unsubscribe_rate",)
         ),
-        "status": "running",
-        "changes": (Change(at=START, status="running"),),
-    }
-    return Experiment(**(settings | changes))  # type: ignore[arg-type] # changed by name in tests
+        status="running",
+        changes=(Change(at=START, status="running"),),
+    )
+    return replace(base, **changes)
 
 
 def crowd(experiment: Experiment, *, sizes: Sequence[int], segments: Sequence[str] = (), seed: int = 1) -> Cells:
@@ -41,7 +42,8 @@ def crowd(experiment: Experiment, *, sizes: Sequence[int], segments: Sequence[st
     ]
     drawn = simulate(*arms, customers=sizes, seed=seed)
     rng = np.random.default_rng(seed)
-    names = [segments[i] for i in rng.integers(len(segments), size=drawn.arm.size)] if segments else None
+    picks: list[int] = rng.integers(max(len(segments), 1), size=drawn.arm.size).tolist()
+    names = [segments[i] for i in picks] if segments else None
     day = 20_000 + rng.integers(5, size=drawn.arm.size)
     needs = needs_of(experiment.metrics.roles())
     return cells_from(drawn.values, drawn.arm, sorted(needs.monomials), segment=names, day=day)
