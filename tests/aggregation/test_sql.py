@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -72,7 +72,11 @@ def sums(cells: Cells) -> dict[tuple[object, ...], int]:
     return {name: value for name, value in found.items() if value}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a history takes longer than reading it
+)
 @given(history=histories(), as_of=st.integers(0, 14))
 def test_sql_equals_brute_force(connection: Connection, history: History, as_of: int) -> None:
     """Every sum of every metric, at a moment in the middle of the history, is what loops over the rows give."""

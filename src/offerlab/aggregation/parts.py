@@ -1,7 +1,7 @@
 """The parts of the one query, as ANSI text: common table expressions, each named for what its rows are.
 
-Only CASE, CTE, window functions and int64 arithmetic; times are microseconds, money is minor units. `:names` are bound,
-nothing from outside ever becomes text.
+Only CASE, CTE, window functions and int64 arithmetic (a sum that is divided is cast back: it may be wider). Times are
+microseconds, money is minor units. `:names` are bound, nothing from outside ever becomes text.
 
 Rules that live here (docs/glossary.md has them in words):
 * a merged customer counts under the surviving number; a ring of merges under its smallest;
@@ -207,7 +207,7 @@ _ITEMS = Part(
       OR (l.net_minor > 0 AND b.amount >= l.net_minor) THEN 0 ELSE 1 END
   FROM bought q CROSS JOIN order_lines l
   LEFT JOIN (
-    SELECT order_event, position, SUM(quantity) AS quantity, SUM(amount) AS amount
+    SELECT order_event, position, CAST(SUM(quantity) AS BIGINT) AS quantity, SUM(amount) AS amount
     FROM returned WHERE position IS NOT NULL GROUP BY order_event, position
   ) b ON b.order_event = q.event_id AND b.position = l.position
   WHERE l.project_id = :project AND l.event_id = q.event_id AND l.quantity > 0""",
