@@ -64,6 +64,23 @@ def test_p_is_the_error_whose_mixture_just_excludes_zero(sides: int) -> None:
     assert_allclose(p_value(z, fraction, alpha, sides), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("degrees", [20.0, 500.0])
+def test_finite_degrees_are_the_published_t_mixture(degrees: float) -> None:
+    """Radius and Bayes factor as Lindon et al. (2022) print them, with r = φ/(φ + z²)."""
+    fraction, alpha, t = 0.7, 0.05, 2.8
+    r = 1.0 / (1.0 + fraction * (-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)))
+    a = (r * alpha**2) ** (1 / (degrees + 1))
+    assert_allclose(multiplier(fraction, alpha, 2, degrees), np.sqrt(degrees * (1 - a) / (a - r)), rtol=1e-10)
+    factor = np.sqrt(r) * ((1 + t**2 / degrees) / (1 + r * t**2 / degrees)) ** ((degrees + 1) / 2)
+    assert_allclose(p_value(t, fraction, alpha, 2, degrees), min(1.0, 1 / factor), rtol=1e-10)
+
+
+def test_many_degrees_are_the_sequence_and_too_few_exclude_nothing() -> None:
+    """The t mixture's limit is the asymptotic sequence; with three degrees early on the width is infinite."""
+    assert_allclose(multiplier(0.5, 0.05, 2, 1e10), multiplier(0.5, 0.05), rtol=1e-7)
+    assert multiplier(0.1, 0.05, 2, 3.0) == np.inf
+
+
 def test_it_is_tightest_near_the_planned_sample() -> None:
     """No constant tuning: the multiple of the standard error has its minimum near n = N*."""
     grid = np.geomspace(0.05, 20, 400)

@@ -77,7 +77,7 @@ def test_overrunning_the_plan_falls_over_to_the_sequence_and_says_so() -> None:
     """After the final look the confidence sequence tuned to the planned sample speaks."""
     reading = read(2.5, 1400, GROUP, [Look(500, 0.3), Look(1050, 1.0)])
     assert (reading.kind, reading.note) == ("always", "overrun")
-    assert_allclose(reading.boundary, multiplier(1.4, 0.05))
+    assert_allclose(reading.boundary, multiplier(1.4, 0.05, 2, 1398.0))
     assert not reading.crossed
 
 
@@ -92,7 +92,7 @@ def test_group_without_a_plan_falls_over_to_the_sequence() -> None:
     """Nobody planned a sample: the sequence speaks, tuned to the default one."""
     reading = read(2.5, 5000, Rule("group"))
     assert (reading.kind, reading.note) == ("always", "no_plan")
-    assert_allclose(reading.boundary, multiplier(5000 / DEFAULT_SAMPLE, 0.05))
+    assert_allclose(reading.boundary, multiplier(5000 / DEFAULT_SAMPLE, 0.05, 2, 4998.0))
 
 
 def test_open_ended_reading_is_the_sequence_at_its_own_sample() -> None:
@@ -163,6 +163,16 @@ def test_many_comparisons_read_alike_alone_and_together() -> None:
         assert one.crossed == many.crossed[i]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 3, 30])
+def test_a_handful_of_customers_has_a_boundary_too(kind: Kind, n: int) -> None:
+    """However early, the level is above zero, and an infinite statistic is read as a huge one."""
+    reading = read(float("inf"), n, Rule(kind, 100_000))
+    assert 0.0 < reading.alpha_now <= 0.05
+    assert reading.boundary <= 8.0
+    assert reading.crossed
+
+
 def test_any_test_can_be_read_through_its_p_value() -> None:
     """The normal statistic of a p-value has its size and the estimate's sign."""
     assert_allclose(signed_z(0.05, -3.0), -1.959964, atol=1e-6)
@@ -186,7 +196,7 @@ def test_wrong_calls_are_refused() -> None:
         Rule(power=0.01)
     with pytest.raises(InvalidPlan, match="customers"):
         read(1.0, 0, GROUP)
-    with pytest.raises(InvalidPlan, match="finite"):
+    with pytest.raises(InvalidPlan, match="numbers"):
         read(float("nan"), 10, GROUP)
     with pytest.raises(InvalidPlan, match="shape"):
         read_many(np.ones(3), 10, GROUP, [5], np.ones((1, 2)))

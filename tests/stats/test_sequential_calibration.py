@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from offerlab.stats import stagewise
@@ -14,6 +15,7 @@ from support.courses import first_looks, gaussian_courses, resampled_courses
 
 pytestmark = pytest.mark.slow
 
+Array = NDArray[np.float64]
 TIMES = np.arange(1, 29) / 28
 FIXED = float(ndtri(0.975) + ndtri(0.8))
 PATHS = 200_000
@@ -64,6 +66,31 @@ def test_the_sequence_stays_below_its_level(sides: int) -> None:
     z = gaussian_courses(4, 50_000, times)
     crossed = ((np.abs(z) if sides == 2 else z) > multiplier(times, 0.05, sides)).any(axis=1).mean()
     assert crossed <= 0.05 + _slack(0.05, 50_000)
+
+
+def _adjusted_t(outcome: Array, covariate: Array, treated: Array) -> Array:
+    """T of the treatment in outcome ~ 1 + treated + covariate, one per row."""
+    columns = [np.ones_like(outcome), np.broadcast_to(treated, outcome.shape), covariate]
+    design = np.stack(columns, axis=-1)
+    gram = np.swapaxes(design, -1, -2) @ design
+    beta = np.linalg.solve(gram, np.swapaxes(design, -1, -2) @ outcome[..., None])
+    residual = outcome - (design @ beta)[..., 0]
+    variance = (residual**2).sum(axis=-1) / (outcome.shape[-1] - 3)
+    return np.asarray(beta[..., 1, 0] / np.sqrt(variance * np.linalg.inv(gram)[..., 1, 1]))
+
+
+def test_adjusted_means_hold_their_level_from_a_dozen_customers() -> None:
+    """Regression on a covariate, normal errors, 30 looks from 12 to 400: 5 % at most, fewer than by the normal mixture."""
+    rng, runs = np.random.default_rng(8), 20_000
+    sizes = np.unique(np.rint(np.geomspace(12, 400, 30) / 4).astype(int) * 4)
+    covariate = rng.standard_normal((runs, 400))
+    outcome = covariate + 0.7 * rng.standard_normal((runs, 400))
+    treated = (np.arange(400) % 2).astype(np.float64)
+    t = np.stack([np.abs(_adjusted_t(outcome[:, :n], covariate[:, :n], treated[:n])) for n in sizes], axis=1)
+    exact = (t > multiplier(sizes / 60.0, 0.05, 2, sizes - 3.0)).any(axis=1).mean()
+    normal = (t > multiplier(sizes / 60.0, 0.05)).any(axis=1).mean()
+    assert exact <= 0.05 + _slack(0.05, runs)
+    assert normal > exact
 
 
 @pytest.mark.parametrize(("share", "planned"), [(0.5, 20_000), (0.5, 50_000), (0.1, 60_000), (0.1, 100_000)])

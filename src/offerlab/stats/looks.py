@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri
 from offerlab.errors import InvalidPlan
 from offerlab.stats import confidence_sequence
 from offerlab.stats.group_sequential import Plan, Sides, boundaries
+from offerlab.stats.recursion import CAP
 from offerlab.stats.spending import FloatArray, Spending, spent
 
 Kind = Literal["group", "always", "fixed"]
@@ -110,12 +111,19 @@ def timeline(n: float, rule: Rule, past_n: Sequence[float]) -> Course:
     else:
         # The group boundary up to the first look at the end, the sequence's own widths where it speaks.
         bounds = boundaries(times[: last + 1], rule.plan) if rule.kind == "group" and rule.planned else np.empty(0)
-        widths = confidence_sequence.multiplier(np.array([*past, n / sample]), rule.alpha, rule.sides)
+        fractions = np.array([*past, n / sample])
+        widths = confidence_sequence.multiplier(fractions, rule.alpha, rule.sides, degrees_left(fractions * sample))
+        widths = np.minimum(widths, CAP)  # there is always an interval
         all_bounds = [bounds[at] if at < len(bounds) else width for at, width in zip(anchor, widths, strict=True)]
         boundary, before = float(all_bounds[-1]), np.array(all_bounds[:-1], dtype=np.float64)
     used = rule.sides * spent(times[-1], rule.alpha / rule.sides, rule.spending) if kind == "group" else rule.alpha
     level = 2.0 / rule.sides * rule.alpha if kind == "fixed" else 2.0 * ndtr(-boundary)
     return Course(kind, note, times[-1], boundary, float(level), float(used), order, before, tuple(times), anchor[:-1])
+
+
+def degrees_left(n: FloatArray | float) -> FloatArray:
+    """Residual degrees of freedom of two arms with n customers together (at least 1)."""
+    return np.maximum(np.asarray(n, dtype=np.float64) - 2.0, 1.0)
 
 
 def _joined(fractions: list[float]) -> tuple[list[float], list[int]]:

@@ -26,12 +26,13 @@ from offerlab.errors import InvalidPlan
 from offerlab.stats import confidence_sequence, stagewise
 from offerlab.stats.effect import Interval
 from offerlab.stats.group_sequential import boundaries, futility
-from offerlab.stats.looks import Course, Kind, Note, Rule, timeline
+from offerlab.stats.looks import Course, Kind, Note, Rule, degrees_left, timeline
 from offerlab.stats.repeated import repeated_p_value
 from offerlab.stats.spending import FloatArray
 
 BURN_IN = 40.0
 """Expected converters in the smaller arm before the first look."""
+_HUGE = 1e3  # where a p-value of zero was turned into an infinite statistic
 
 
 class Look(Struct, frozen=True):
@@ -135,7 +136,7 @@ def read(z: float, n: float, rule: Rule, looks: Sequence[Look] = (), *, estimate
         The reading.
 
     Raises:
-        InvalidPlan: n not above 0, or z not finite.
+        InvalidPlan: n not above 0, or z not a number.
     """
     past = np.array([[look.z] for look in looks], dtype=np.float64).reshape(len(looks), 1)
     many = read_many(np.array([z]), n, rule, [look.n for look in looks], past)
@@ -172,11 +173,11 @@ def read_many(
         The readings.
 
     Raises:
-        InvalidPlan: n not above 0, a z not finite, shapes that don't fit.
+        InvalidPlan: n not above 0, a z that is not a number, shapes that don't fit.
     """
-    values = np.asarray(z, dtype=np.float64)
-    if not n > 0.0 or not np.all(np.isfinite(values)):
-        raise InvalidPlan("a look needs customers and finite statistics", field="looks")
+    if not n > 0.0 or np.any(np.isnan(z)):
+        raise InvalidPlan("a look needs customers and statistics that are numbers", field="looks")
+    values = np.clip(np.asarray(z, dtype=np.float64), -_HUGE, _HUGE)
     shown = np.full((len(past_n), values.size), np.nan) if past_z is None else np.asarray(past_z, dtype=np.float64)
     if shown.shape != (len(past_n), values.size):
         raise InvalidPlan(f"past statistics have the shape {shown.shape}, not looks by comparisons", field="looks")
@@ -187,7 +188,7 @@ def read_many(
     if course.kind == "group":
         p_value, shrink = _group(values, rule, course, earlier, crossed)
     elif course.kind == "always":
-        p_value = confidence_sequence.p_value(values, course.fraction, rule.alpha, rule.sides)
+        p_value = confidence_sequence.p_value(values, course.fraction, rule.alpha, rule.sides, degrees_left(n))
         shrink = np.ones_like(values)
     else:
         p_value, shrink = np.asarray(rule.sides * ndtr(-size)), np.ones_like(values)
