@@ -80,7 +80,7 @@ def _adjusted_t(outcome: Array, covariate: Array, treated: Array) -> Array:
 
 
 def test_adjusted_means_hold_their_level_from_a_dozen_customers() -> None:
-    """Regression on a covariate, normal errors, 30 looks from 12 to 400: 5 % at most, fewer than by the normal mixture."""
+    """Regression on a covariate, normal errors, 30 looks from 12 to 400: 5 % at most, below the normal mixture."""
     rng, runs = np.random.default_rng(8), 20_000
     sizes = np.unique(np.rint(np.geomspace(12, 400, 30) / 4).astype(int) * 4)
     covariate = rng.standard_normal((runs, 400))
