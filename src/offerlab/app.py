@@ -15,6 +15,7 @@ from offerlab.api import affinity, decisions, definitions, events, experiments, 
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
+from offerlab.dashboard import routes as dashboard
 from offerlab.errors import OfferLabError
 from offerlab.settings import Settings
 from offerlab.storage import schema
@@ -74,6 +75,7 @@ class App:
 
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""
+        await asyncio.to_thread(self.web.state.studio.close)
         await asyncio.to_thread(self.serving.close)
         await asyncio.to_thread(self.runtime.close)
 
@@ -92,7 +94,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
     """
     first, runtime, serving = _prepared(settings, now, new_salt)
     web = Litestar(
-        route_handlers=_HANDLERS,
+        route_handlers=[*_HANDLERS, dashboard.ROUTER],
         guards=[guard],
         exception_handlers={
             OfferLabError: on_our_error,
@@ -105,6 +107,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
     )
     web.state.registry = CollectorRegistry()
     web.state.runtime, web.state.serving = runtime, serving
+    dashboard.furnish(web.state)
     check_rights(web)
     return App(web, runtime, serving, first)
 
