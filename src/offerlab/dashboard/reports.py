@@ -1,7 +1,6 @@
 """One experiment: its report, the report's pictures and files, or a draft's set-up."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,9 +21,13 @@ from offerlab.errors import NotFound
 from offerlab.reporting import plots
 from offerlab.reporting.charts import Look, Spec
 from offerlab.reporting.report import Report
+from offerlab.workflows.reading import as_text
 
-_FILES: Final[dict[str, tuple[str, Callable[[Report], bytes]]]] = {
-    "json": ("application/json", msgspec.json.encode),
+_FILES: Final = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+    "html": "text/html; charset=utf-8",
 }
 _KEEP: Final = "private, max-age=86400"
 """A picture's address names the moment of its numbers: it never changes."""
@@ -162,7 +165,7 @@ def _picture(request: AnyRequest, key: str, name: str) -> Response[bytes]:
     return Response(studio_of(request.app.state).svg(spec), media_type="image/svg+xml", headers=headers)
 
 
-@get("/experiments/{key:str}/report.{ending:str}", opt=PAGE)
+@get("/experiments/{key:str}/export/{ending:str}", opt=PAGE)
 async def report_file(request: AnyRequest, key: FromPath[str], ending: FromPath[str]) -> Response[bytes]:
     """The report as a file."""
     return await asyncio.to_thread(_file, request, key, ending)
@@ -173,13 +176,12 @@ def _file(request: AnyRequest, key: str, ending: str) -> Response[bytes]:
     experiment_of(visit, key)
     if ending not in _FILES:
         raise NotFound(f"a report comes as {', '.join(_FILES)}")
-    media, write = _FILES[ending]
     headers = {
         "Content-Disposition": f'attachment; filename="{key}.{ending}"',
         "Cache-Control": "no-store",
         "Content-Security-Policy": POLICY,
     }
-    return Response(write(_read(request, visit, key)), media_type=media, headers=headers)
+    return Response(as_text(_read(request, visit, key), ending).encode(), media_type=_FILES[ending], headers=headers)
 
 
 HANDLERS: Final[list[Any]] = [experiment_page, picture, report_file]
