@@ -1,4 +1,4 @@
-"""Draws pictures in a process of its own: `python -m offerlab.dashboard.painter`.
+"""Draws pictures in a process of its own, which `studio` starts by this file's path.
 
 The drawing library holds Python's lock while it works, up to seconds at its first picture; in the server's process no
 decision would be answered meanwhile. One line of JSON in, one line of JSON out; the end of input ends the process, so

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from offerlab.errors import Unavailable
 
 KEPT: Final = 256
 IDLE_S: Final = 120.0
+_PAINTER: Final = Path(__file__).with_name("painter.py")
 
 
 class Studio:
@@ -82,7 +84,7 @@ class Studio:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._painter is None or self._painter.poll() is not None:
             self._painter = subprocess.Popen(
-                [sys.executable, "-m", "offerlab.dashboard.painter"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, "-I", str(_PAINTER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         return self._painter
 
