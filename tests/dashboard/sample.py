@@ -97,7 +97,7 @@ def days(count: int = 21) -> tuple[Day, ...]:
     """A course that settles at +412 and −52."""
     first = date(2026, 9, 21)
     made: list[Day] = []
-    so_far = dict.fromkeys(ARMS, 0)
+    so_far: dict[str, int] = dict.fromkeys(ARMS, 0)
     for i in range(count):
         today = {arm: 280 + (37 * (i + 1) * (k + 2)) % 61 for k, arm in enumerate(ARMS)}
         so_far = {arm: so_far[arm] + n for arm, n in today.items()}

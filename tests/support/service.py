@@ -1,8 +1,9 @@
 """The real service in process: its own store, a clock that tests move, a client that speaks HTTP to it."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,6 +19,29 @@ NOON = 1_790_000_000 * SECOND
 """Where the clock of a test starts: 2026-09-21 14:13:20 UTC."""
 
 
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop in a thread of its own: a browser's driver may own the loop of the test's thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="service-loop", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for what a coroutine returns."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        """Stop and free the loop."""
+        self.run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
 class Service:
     """A running service.
 
@@ -30,7 +54,7 @@ class Service:
         self.url = url
         self.settings = Settings(database_url=url, admin_key=ADMIN, **{**DEFAULTS, **settings})
         self.time = NOON
-        self._runner = asyncio.Runner()
+        self._runner = Loop()
         self.app = self._start()
 
     def _start(self) -> App:

@@ -147,15 +147,13 @@ def language_of(request: AnyRequest) -> Language:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    return Environment(
         loader=PackageLoader("offerlab.dashboard"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(asset=asset_url, glyph=glyphs.verdict, mark=glyphs.arm, check_mark=glyphs.check)
-    return made
 
 
 def html(
@@ -177,6 +175,10 @@ def html(
         .get_template(template)
         .render(
             t=words,
+            asset=asset_url,
+            glyph=glyphs.verdict,
+            mark=glyphs.arm,
+            check_mark=glyphs.check,
             language=language,
             visit=visit,
             project=visit.snapshot.project.name if visit else None,

@@ -83,7 +83,7 @@ class Studio:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._painter is None or self._painter.poll() is not None:
-            self._painter = subprocess.Popen(
+            self._painter = subprocess.Popen(  # noqa: S603 - our own interpreter on our own file
                 [sys.executable, "-I", str(_PAINTER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         return self._painter
