@@ -5,12 +5,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from offerlab.client.http import Client
+    from offerlab.reader import open_report
     from offerlab.stats.planning import power
 
 __version__ = "0.1.0"
-__all__ = ["Client", "power"]
+__all__ = ["Client", "open_report", "power"]
 
-_HOMES = {"Client": "offerlab.client.http", "power": "offerlab.stats.planning"}
+_HOMES = {
+    "Client": "offerlab.client.http",
+    "open_report": "offerlab.reader",
+    "power": "offerlab.stats.planning",
+}
 """Where the public names live: they are imported when first used, so that a start pays for none of them."""
 
 if not TYPE_CHECKING:  # a module that may have any name would hide misspelt ones from the type checkers

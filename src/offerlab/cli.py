@@ -49,15 +49,18 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, database_ur
     show_default=True,
     help="Its own folder.",
 )
+@click.option(
+    "--shoppers", type=click.IntRange(60, 100_000), default=3_000, show_default=True, help="How many walk in."
+)
 @click.option("--stay/--no-stay", default=True, show_default=True, help="Keep service and dashboard up.")
-def demo(port: int, data_dir: Path, stay: bool) -> None:  # noqa: FBT001 - click hands flags over by name
+def demo(port: int, data_dir: Path, shoppers: int, stay: bool) -> None:  # noqa: FBT001 - click hands flags over by name
     """The main job on real data: offers, a three-arm experiment, its report; the dashboard stays up."""
     from rich.console import Console  # noqa: PLC0415 - only the demo draws
 
     from offerlab.demo.run import run_demo  # noqa: PLC0415 - likewise
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    run_demo(data_dir, port=port, stay=stay, console=Console())
+    run_demo(data_dir, port=port, shoppers=shoppers, stay=stay, console=Console())
 
 
 @cli.command()
@@ -149,3 +152,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,6 @@ CUT: Final = datetime(2011, 7, 1, tzinfo=UTC)
 
 HOUR: Final = 3_600 * SECOND
 EXPERIMENT: Final = "gift-addon"
-SHOPPERS: Final = 3_000
 DAYS: Final = 28
 CLOSING: Final = 23 * HOUR
 """Everybody of a day comes in its last hour: the clock stands there while they do."""
@@ -87,12 +86,13 @@ class Demo:
         return iter(self.progress.track(items, description=text))
 
 
-def run_demo(folder: Path, *, port: int, stay: bool, console: Console) -> Report:
+def run_demo(folder: Path, *, port: int, shoppers: int, stay: bool, console: Console) -> Report:
     """Run the demo.
 
     Args:
         folder: emptied first; refuses one that is not the demo's.
         port: to listen on; the next free one when it is taken.
+        shoppers: how many walk in.
         stay: keep serving until Ctrl-C.
         console: where it speaks.
 
@@ -109,7 +109,7 @@ def run_demo(folder: Path, *, port: int, stay: bool, console: Console) -> Report
     )
     with _progress(console) as progress, _serving(settings, clock) as app:
         demo = Demo(app, clock, f"http://127.0.0.1:{settings.port}", settings.admin_key or "", progress)
-        report, planted = _play(demo)
+        report, planted = _play(demo, shoppers)
         progress.stop()
         _tell(console, demo, report, planted)
         if stay:
@@ -121,7 +121,7 @@ def run_demo(folder: Path, *, port: int, stay: bool, console: Console) -> Report
     return report
 
 
-def _play(demo: Demo) -> tuple[Report, list[Planted]]:
+def _play(demo: Demo, count: int) -> tuple[Report, list[Planted]]:
     step = demo.progress.add_task("real catalogue and orders", total=1)
     shop = load()
     demo.progress.advance(step)
@@ -130,7 +130,7 @@ def _play(demo: Demo) -> tuple[Report, list[Planted]]:
     demo.clock.set(demo.start)
     treats = _define_offers(demo, shop)
     countries = {customer.customer_id: customer.country for customer in shop.customers}
-    shoppers = draw_shoppers(shop.orders, countries, since=CUT, count=SHOPPERS, days=DAYS, seed=SEED)
+    shoppers = draw_shoppers(shop.orders, countries, since=CUT, count=count, days=DAYS, seed=SEED)
     shoppers = [shopper for shopper in shoppers if shopper.basket]
     _define_experiment(demo, shoppers)
     asyncio.run(_replay(demo, shoppers, treats))

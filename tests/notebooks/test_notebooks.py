@@ -1,0 +1,42 @@
+"""The notebooks run, on the store that a real (small) demo left behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a demo with 600 shoppers."""
+    folder = tmp_path_factory.mktemp("demo") / "offerlab-demo"
+    command = ["-m", "offerlab.cli", "demo", "--no-stay", "--port", "0", "--shoppers", "600", "--data-dir", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "planted" in done.stdout
+    return folder
+
+
+@pytest.mark.notebook
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(path: Path, demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell of a notebook runs, and pictures come out."""
+    monkeypatch.setenv("OFFERLAB_DATA_DIR", str(demo_folder))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    shown = [kind for cell in notebook.cells for out in cell.get("outputs", []) for kind in out.get("data", {})]
+    assert any("vegalite" in kind for kind in shown)
