@@ -26,8 +26,8 @@ from offerlab.domain.timing import zones_of
 SENT: Final = frozenset(("email", "sms", "push"))
 """Channels that reach into somebody's pocket: consent and quiet hours bind them."""
 
-MARKETING: Final = ("marketing", "ads", "advertising", "offers", "promotions")
-NIGHT: Final = ("night", "night_marketing", "marketing_night")
+MARKETING: Final = ("marketing", "ads", "advertising", "offers", "promotion", "promotions")
+NIGHT: Final = ("night", "night_marketing", "marketing_night", "night_ads")
 """Purposes of a consent that count as consent to offers, and to offers at night. The latest word counts."""
 
 _WEEK: Final = 7
