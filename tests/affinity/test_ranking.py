@@ -93,14 +93,14 @@ def test_ratios_are_their_formulas(counts: Counts, strategy: Strategy) -> None:
     n, singles = counts.pairs.toarray().astype(float), counts.singles.astype(float)
     a, b = singles[:, None], singles[None, :]
     textbook = {
-        Popularity: b + 0 * a,
-        Count: n,
-        Confidence: n / a,
-        Lift: np.where(n >= 2, n * counts.total / (a * b), 0),
-        Cosine: n / np.sqrt(a * b),
-        Jaccard: n / (a + b - n),
+        "Popularity": b + 0 * a,
+        "Count": n,
+        "Confidence": n / a,
+        "Lift": np.where(n >= 2, n * counts.total / (a * b), 0),
+        "Cosine": n / np.sqrt(a * b),
+        "Jaccard": n / (a + b - n),
     }
-    np.testing.assert_allclose(scores_of(counts, strategy).rows(0, 12), textbook[type(strategy)])
+    np.testing.assert_allclose(scores_of(counts, strategy).rows(0, 12), textbook[type(strategy).__name__])
 
 
 def test_item_knn_is_a_shrunk_cosine(counts: Counts) -> None:

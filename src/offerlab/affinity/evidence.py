@@ -152,6 +152,8 @@ def explain(findings: Findings, sku: str, target: str) -> Evidence:
 
 def explain_all(findings: Findings, sources: Ints, targets: Ints) -> list[Evidence]:
     """The numbers of many pairs of item numbers."""
+    if not sources.size:
+        return []
     counts, assessed = findings.counts, findings.assessed
     table = Table2x2(counts.together(sources, targets), counts.singles[sources], counts.singles[targets], counts.total)
     lifts = lift_interval(table, alpha=ALPHA)
