@@ -7,6 +7,7 @@ storefront do goes over HTTP. Then the clock is today's, the report is read, and
 import asyncio
 import secrets
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -114,11 +115,18 @@ def run_demo(folder: Path, *, port: int, shoppers: int, stay: bool, console: Con
         _tell(console, demo, report, planted)
         if stay:
             console.print("\nCtrl-C ends the demo.")
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                console.print("\nThe demo has ended; its data stay in", str(folder))
+            _until_told()
+            console.print("\nThe demo has ended; its data stay in", str(folder))
     return report
+
+
+def _until_told() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    while not told.wait(1):
+        pass
 
 
 def _play(demo: Demo, count: int) -> tuple[Report, list[Planted]]:
