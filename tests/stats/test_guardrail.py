@@ -69,7 +69,7 @@ def test_equivalence_is_the_larger_of_two_tests() -> None:
     assert_allclose(tost(3.0, 0.0), 0.5)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     lift=st.floats(-0.3, 0.3),
     size=st.floats(0.0, 0.3),
