@@ -22,6 +22,9 @@ from offerlab.domain.experiment import SLOTS
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
 
+MATCHED: Final = frozenset(("affinity", "similar"))
+"""Matches that look at relations, and that an affinity floor binds."""
+
 _TRIES: Final = 50
 """How many products a random draw looks at before it gives up."""
 

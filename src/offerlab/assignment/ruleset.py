@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from offerlab.assignment.matching import shelf_of
+from offerlab.assignment.matching import MATCHED, shelf_of
 from offerlab.assignment.plan import Maker, Plan
 from offerlab.assignment.rules import Holds, compile_rule, never, reads
 from offerlab.domain.experiment import Change, Epoch, Experiment
@@ -61,7 +61,8 @@ class Ruleset:
     """Compiled rules. Immutable for every caller: what it keeps inside is only memory of what it made.
 
     Attributes:
-        version: of the rules. settings: of the project. shelf: the catalogue.
+        version: of the rules. settings: of the project. shelf: the catalogue, with relations if any offer's match
+            looks at them.
         current: the view from `settled_at` (microseconds UTC) on: nothing changes after it.
         holds: the segments' rules, in order of (priority, key).
         folds: whether any of them looks at what is folded from events.
@@ -71,7 +72,8 @@ class Ruleset:
         self.rules: Final = rules
         self.version: Final = rules.version
         self.settings: Final = rules.settings
-        self.shelf: Final = shelf_of(rules.products, rules.relations)
+        matched = any(offer.match in MATCHED for offer in rules.offers)
+        self.shelf: Final = shelf_of(rules.products, rules.relations if matched else ())
         segments = sorted(rules.segments, key=lambda segment: (segment.priority, segment.key))
         known = {segment.key: i for i, segment in enumerate(segments)}
         lost = {key for experiment in rules.experiments for key in experiment.segments} - set(known)

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from offerlab.assignment.hashing import salt_of
-from offerlab.assignment.matching import Found, Seen, Shelf, candidates
+from offerlab.assignment.matching import MATCHED, Found, Seen, Shelf, candidates
 from offerlab.assignment.moment import Moment, moment_of
 from offerlab.domain.clock import DAY, SECOND, from_micros
 from offerlab.domain.customer import CustomerState, Profile
@@ -31,7 +31,6 @@ NIGHT: Final = ("night", "night_marketing", "marketing_night", "night_ads")
 """Purposes of a consent that count as consent to offers, and to offers at night. The latest word counts."""
 
 _WEEK: Final = 7
-_MATCHED: Final = frozenset(("affinity", "similar"))
 
 
 class Display(Struct, frozen=True, kw_only=True):
@@ -167,7 +166,7 @@ def _products(display: Display, case: Case) -> Verdict:
     cart = frozenset(case.request.context.cart or ())
     if offer.match == "curated":
         return _own_products(display, profile, cart)
-    floor = case.settings.affinity_floor if offer.match in _MATCHED else None
+    floor = case.settings.affinity_floor if offer.match in MATCHED else None
     first: Suppression | None = None
     for found in _matches(display, case):
         blocked = _blocked(found.product, profile, cart) or _weak(found, floor)
