@@ -59,7 +59,7 @@ def _of_metric(key: str, *, adjust: bool) -> set[Monomial]:
     measure = MEASURES[key]
     columns = (measure.numerator,) if measure.denominator is None else (measure.numerator, measure.denominator)
     products = _moments(columns)
-    if adjust and METRICS[key].kind in {"mean", "proportion"}:
+    if adjust and METRICS[key].kind == "mean":
         products |= _moments((*columns, *COVARIATES))
     if COSTED & set(columns):
         products |= {("lines",), ("uncosted",)}

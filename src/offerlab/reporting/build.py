@@ -11,7 +11,7 @@ from offerlab.domain.experiment import Experiment, Status
 from offerlab.reporting.cells import CROSSOVER, Cell, Cells
 from offerlab.reporting.course import days_of, per_day
 from offerlab.reporting.cuts import segments_of
-from offerlab.reporting.families import corrected, limited
+from offerlab.reporting.families import corrected
 from offerlab.reporting.looking import PastLook, rule_of
 from offerlab.reporting.metrics import Frame, effect_of, metric_results, reference_of
 from offerlab.reporting.money import money_of
@@ -109,7 +109,7 @@ def _order(cell: Cell) -> tuple[int, int, int, str, str]:
 
 
 def _metrics(frame: Frame) -> tuple[MetricResult, ...]:
-    """All metrics, corrected for their number, guardrails with their limits."""
+    """All metrics, corrected for their number."""
     experiment = frame.experiment
     alpha = experiment.analysis.alpha
 
@@ -121,8 +121,7 @@ def _metrics(frame: Frame) -> tuple[MetricResult, ...]:
         reference = reference_of(experiment)
         return effect_of(strict, key, reference, treatment).absolute
 
-    results = corrected(metric_results(frame), alpha=alpha, widen=widen)
-    return tuple(limited(metric, margin=experiment.analysis.mde) for metric in results)
+    return corrected(metric_results(frame), alpha=alpha, widen=widen)
 
 
 def _worth_having(experiment: Experiment, primary: MetricResult) -> float | None:

@@ -1,62 +1,89 @@
-"""From two arms to outcomes: which test of `offerlab.stats` reads which kind of metric.
+"""Two arms, one metric: which test of `offerlab.stats` reads it, at whatever error rate it is asked for.
 
-Each comparison is made at several error rates at once, by one test, so that all its ranges are nested.
+A `Contrast` is made once and read many times (today's look, the 50 and 80 % ranges, the range for many arms); all its
+answers come from one statistic, so that they nest and never contradict each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from offerlab.domain.metric import METRICS
-from offerlab.reporting.measures import MEASURES, Measure
-from offerlab.reporting.split import Strata
+from offerlab.reporting.measures import COVARIATES, MEASURES, Measure
+from offerlab.reporting.split import Arms, Strata
+from offerlab.stats import contrast, trust
 from offerlab.stats.comparison import compare
-from offerlab.stats.contrast import difference, ratios
+from offerlab.stats.cuped import adjusted_differences, adjusted_pair
 from offerlab.stats.effect import Effect, Interval, Outcome, Undetermined
 from offerlab.stats.effects import SHAPES
 from offerlab.stats.means import mean_differences
-from offerlab.stats.moments import Moments, stack
-from offerlab.stats.pair import Pair, independent, ratio_level
+from offerlab.stats.moments import merge_all, stack
+from offerlab.stats.pair import Level, Pair, independent, mean_level, ratio_level
+from offerlab.stats.proportions import proportion_differences
+from offerlab.stats.ratios import ratio_differences
+from offerlab.stats.roi import increments, return_on_cost
+from offerlab.stats.stratified import post_stratify
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FEWEST_ORDERS = 40.0
 """Customers with something in the denominator, per arm, before a ratio is spoken of."""
 
-
-class Comparison(Struct, frozen=True):
-    """Outcomes of one contrast, one for each error rate, and whether strata were combined."""
-
-    outcomes: tuple[Outcome, ...]
-    strata: int
+Test = Callable[[Sequence[float]], list[Outcome]]
+"""Error rates -> one outcome for each."""
 
 
-def compare_arms(metric: str, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> Comparison:
-    """`treatment` against `reference` by the test that belongs to the metric's kind.
+class Contrast(Struct, frozen=True):
+    """`treatment` against `reference` on one metric.
+
+    Attributes:
+        test: the default estimate. raw: without variance reduction; the same where nothing was reduced.
+        adjusted: whether they differ. saved: share of the variance that the reduction took away.
+        strata: how many splits were compared apart.
+    """
+
+    test: Test
+    raw: Test
+    adjusted: bool = False
+    saved: float | None = None
+    strata: int = 1
+
+    def at(self, alpha: float) -> Outcome:
+        """The default outcome at one error rate."""
+        return self.test([alpha])[0]
+
+
+def contrast_of(metric: str, strata: Strata, reference: int, treatment: int) -> Contrast:
+    """The contrast of two arms by the test that belongs to the metric's kind.
 
     Args:
         metric: key of the contract.
         strata: the customers.
         reference: index of the arm compared with.
         treatment: index of the arm compared.
-        alphas: two-sided error rates, each in (0, 1).
     """
     measure, kind = MEASURES[metric], METRICS[metric].kind
-    columns = columns_of(measure)
-    control, treated, count = strata.pair(columns, reference, treatment)
+    arms = strata.pairs(columns_of(measure), reference, treatment)
     if kind == "roi":
-        return Comparison(_return_on_cost(control, treated, alphas), count)
+        return _plain(lambda alphas: _return_on_cost(arms, alphas), len(arms))
     if measure.denominator is not None:
-        return Comparison(_ratio(control, treated, measure, alphas), count)
-    return Comparison(_means(control, treated, alphas), count)
+        return _plain(lambda alphas: _ratio(arms, measure, alphas), len(arms))
+    if kind == "proportion":
+        return _plain(lambda alphas: _proportion(arms, alphas), len(arms))
+    if strata.knows(measure.numerator):
+        return _adjusted(strata.pairs((measure.numerator, *COVARIATES), reference, treatment))
+    return _plain(lambda alphas: _means(arms, alphas), len(arms))
 
 
-def compare_means(value: str, strata: Strata, reference: int, treatment: int, alpha: float) -> Outcome:
-    """Difference of the means of one per-customer value, whatever metric it belongs to."""
-    control, treated, _ = strata.pair((value,), reference, treatment)
-    return _means(control, treated, [alpha])[0]
+def mean_contrast(value: str, strata: Strata, reference: int, treatment: int) -> Contrast:
+    """The contrast of the raw means of one per-customer value, whatever metric it belongs to."""
+    arms = strata.pairs((value,), reference, treatment)
+    return _plain(lambda alphas: _means(arms, alphas), len(arms))
 
 
 def columns_of(measure: Measure) -> tuple[str, ...]:
@@ -64,21 +91,68 @@ def columns_of(measure: Measure) -> tuple[str, ...]:
     return (measure.numerator,) if measure.denominator is None else (measure.numerator, measure.denominator)
 
 
-def _means(control: Moments, treated: Moments, alphas: Sequence[float]) -> tuple[Outcome, ...]:
-    k = len(alphas)
-    return tuple(mean_differences(stack([control] * k), stack([treated] * k), alpha=np.array(alphas)).rows())
+def _plain(test: Test, strata: int) -> Contrast:
+    return Contrast(test, test, strata=strata)
 
 
-def _ratio(control: Moments, treated: Moments, measure: Measure, alphas: Sequence[float]) -> tuple[Outcome, ...]:
-    few = [arm for arm in (control, treated) if float(arm.converters(1)) < FEWEST_ORDERS]
-    if few:
-        counts = " and ".join(f"{float(arm.converters(1)):.0f}" for arm in (control, treated))
-        detail = f"{counts} customers of the arms count here; {FEWEST_ORDERS:.0f} in each are needed."
-        return (Undetermined("too_few", detail),) * len(alphas)
+def _adjusted(arms: Sequence[Arms]) -> Contrast:
+    """Means, their variance reduced by what was known before the first exposure."""
+    alone = [Arms(each.control.select([0]), each.treated.select([0]), each.size) for each in arms]
+    raw: Test = lambda alphas: _means(alone, alphas)  # noqa: E731 - a test is a value here
+    if not any(float(each.control.second[1, 1]) and float(each.treated.second[1, 1]) for each in arms):
+        return _plain(raw, len(arms))  # nobody has a past
+    if len(arms) == 1:
+        control, treated = arms[0].control, arms[0].treated
+
+        def test(alphas: Sequence[float]) -> list[Outcome]:
+            k, past = len(alphas), list(range(1, 1 + len(COVARIATES)))
+            said = adjusted_differences(
+                stack([control] * k), stack([treated] * k), alpha=np.array(alphas), column=0, covariates=past
+            )
+            return said.effects.rows()
+
+        once = adjusted_differences(
+            stack([control]), stack([treated]), alpha=0.05, column=0, covariates=list(range(1, 1 + len(COVARIATES)))
+        )
+        return Contrast(test, raw, bool(once.covariates[0]), float(once.saved[0]))
+    pair, used = adjusted_pair(stack([each.control for each in arms]), stack([each.treated for each in arms]))
+    plain = _stratified(arms, independent(*_levels(alone)))
+    whole = _stratified(arms, pair)
+    saved = 1 - float(whole.variance[0]) / float(plain.variance[0]) if float(plain.variance[0]) else 0.0
+    return Contrast(lambda alphas: _read(alone, whole, alphas), raw, bool(used.any()), saved, len(arms))
+
+
+def _means(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:
     k = len(alphas)
-    levels = [ratio_level(stack([arm] * k), 0, 1) for arm in (treated, control)]
-    outcomes = compare(independent(*levels), alpha=np.array(alphas)).rows()
-    return tuple(_per(outcome, measure.per) for outcome in outcomes)
+    if len(arms) == 1:
+        control, treated = arms[0].control, arms[0].treated
+        return mean_differences(stack([control] * k), stack([treated] * k), alpha=np.array(alphas)).rows()
+    return _read(arms, _stratified(arms, independent(*_levels(arms))), alphas)
+
+
+def _proportion(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:
+    k = len(alphas)
+    if len(arms) > 1:
+        return _means(arms, alphas)
+    control, treated = arms[0].control, arms[0].treated
+    return proportion_differences(stack([control] * k), stack([treated] * k), alpha=np.array(alphas)).rows()
+
+
+def _ratio(arms: Sequence[Arms], measure: Measure, alphas: Sequence[float]) -> list[Outcome]:
+    k, both = len(alphas), [merge_all([each.control for each in arms]), merge_all([each.treated for each in arms])]
+    counts = [float(each.converters(1)) for each in both]
+    if min(counts) < FEWEST_ORDERS:
+        detail = f"{counts[1]:.0f} customers count here, {counts[0]:.0f} in the reference; 40 in each are needed."
+        return [Undetermined("too_few", detail)] * k
+    if len(arms) == 1:
+        said = ratio_differences(stack([both[0]] * k), stack([both[1]] * k), alpha=np.array(alphas)).rows()
+    else:
+        levels = [
+            ratio_level(stack([each.treated for each in arms]), 0, 1),
+            ratio_level(stack([each.control for each in arms]), 0, 1),
+        ]
+        said = _read(arms, _stratified(arms, independent(*levels)), alphas)
+    return [_per(outcome, measure.per) for outcome in said]
 
 
 def _per(outcome: Outcome, unit: int) -> Outcome:
@@ -86,63 +160,60 @@ def _per(outcome: Outcome, unit: int) -> Outcome:
     if unit == 1 or isinstance(outcome, Undetermined):
         return outcome
     a = outcome.absolute
-    return Effect(
-        Interval(a.estimate / unit, a.lower / unit, a.upper / unit, a.shape),
-        outcome.relative,
-        outcome.p_value,
-        outcome.z,
-        outcome.standard_error / unit,
-        outcome.alpha,
-        outcome.method,
-        outcome.warnings,
-    )
+    absolute = Interval(a.estimate / unit, a.lower / unit, a.upper / unit, a.shape)
+    return replace(outcome, absolute=absolute, standard_error=outcome.standard_error / unit)
 
 
-def _return_on_cost(control: Moments, treated: Moments, alphas: Sequence[float]) -> tuple[Outcome, ...]:
+def _return_on_cost(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:
     """Incremental profit over incremental cost of the offer; its p-value is that of no extra profit."""
-    k = len(alphas)
-    if min(float(control.n), float(treated.n)) < 2:  # noqa: PLR2004 - a spread needs two customers
-        return (Undetermined("no_units", "An arm has fewer than two customers."),) * k
-    pair = increments(control, treated)
-    if not float(pair.base[0]):
-        return (Undetermined("no_cost", "The arms do not differ in cost, so there is no return on it."),) * k
+    if len(arms) == 1:
+        pair = increments(stack([arms[0].control]), stack([arms[0].treated]), 0, 1)
+        refused = return_on_cost(arms[0].control, arms[0].treated, alpha=alphas[0])
+        if isinstance(refused, Undetermined):
+            return [refused] * len(alphas)
+    else:
+        every = increments(stack([each.control for each in arms]), stack([each.treated for each in arms]), 0, 1)
+        pair = _stratified(arms, every)
+        if not float(pair.base[0]) or not float(pair.v_tt[0]):
+            return [Undetermined("no_cost", "The arms do not differ in cost, so there is no return on it.")] * len(
+                alphas
+            )
+    nothing = np.zeros(1)
+    profit = replace(pair, base=nothing, v_tb=nothing, v_bb=nothing, k_ttb=nothing, k_tbb=nothing, k_bbb=nothing)
+    no_base = Undetermined("control_mean_zero", "A return has no level in control to be a share of.")
+    error = float(pair.v_tt[0]) ** 0.5
     outcomes: list[Outcome] = []
     for alpha in alphas:
         critical = np.array([-ndtri(alpha / 2)])
-        said = ratios(pair, critical)
-        profit_only = replace(pair, base=0 * pair.base, v_tb=0 * pair.v_tb, v_bb=0 * pair.v_bb)
-        z = float(difference(profit_only, critical)[0][0])
-        roi = Interval(
-            float(pair.top[0] / pair.base[0]), float(said.lower[0]), float(said.upper[0]), SHAPES[int(said.shape[0])]
-        )
-        none = Undetermined("control_mean_zero", "A return has no level in control to be a share of.")
-        error = float(pair.v_tt[0]) ** 0.5 / abs(float(pair.base[0]))
-        outcomes.append(Effect(roi, none, float(2 * ndtr(-abs(z))), z, error, alpha, "fieller"))
-    return tuple(outcomes)
+        said = contrast.ratios(pair, critical)
+        z = float(contrast.difference(profit, critical)[0][0])
+        shape = SHAPES[int(said.shape[0])]
+        roi = Interval(float(pair.top[0] / pair.base[0]), float(said.lower[0]), float(said.upper[0]), shape)
+        p_value = float(2 * ndtr(-abs(z)))
+        outcomes.append(Effect(roi, no_base, p_value, z, error / abs(float(pair.base[0])), alpha, "fieller"))
+    return outcomes
 
 
-def increments(control: Moments, treated: Moments) -> Pair:
-    """Differences of the first (top) and of the second column (base) between the arms, as a batch of one."""
-    n_c, n_t = float(control.n), float(treated.n)
-    cov = treated.second / (n_t - 1) / n_t + control.second / (n_c - 1) / n_c
-    cube = _cumulants(treated) - _cumulants(control)
-    gap = treated.mean - control.mean
-    one = np.ones(1)
-    parts = (
-        gap[0],
-        gap[1],
-        cov[0, 0],
-        cov[0, 1],
-        cov[1, 1],
-        cube[0, 0, 0],
-        cube[0, 0, 1],
-        cube[0, 1, 1],
-        cube[1, 1, 1],
+def _levels(arms: Sequence[Arms]) -> tuple[Level, Level]:
+    return (
+        mean_level(stack([each.treated for each in arms])),
+        mean_level(stack([each.control for each in arms])),
     )
-    return Pair(*(one * part for part in parts), *(0 * one for _ in range(4)))
 
 
-def _cumulants(arm: Moments) -> NDArray[np.float64]:
-    """Third cumulants of the means."""
-    n = float(arm.n)
-    return arm.third * n / ((n - 1) * (n - 2)) / n**2 if n > 2 else 0 * arm.third  # noqa: PLR2004 - three points
+def _stratified(arms: Sequence[Arms], pair: Pair) -> Pair:
+    """One pair from the strata's, as a batch of one; a stratum without two customers in each arm says nothing."""
+    usable = np.array([float(each.control.n) > 1 and float(each.treated.n) > 1 for each in arms])
+    one = post_stratify(pair, np.array([float(each.size) for each in arms]), usable)
+    return Pair(*(np.atleast_1d(getattr(one, name)) for name in Pair.__struct_fields__))
+
+
+def _read(arms: Sequence[Arms], pair: Pair, alphas: Sequence[float]) -> list[Outcome]:
+    """A stratified pair at several error rates, with the cautions of the customers as a whole."""
+    k = len(alphas)
+    control = stack([merge_all([each.control for each in arms])] * k)
+    treated = stack([merge_all([each.treated for each in arms])] * k)
+    repeated = pair[np.zeros(k, dtype=np.intp)]
+    none: NDArray[np.bool_] = (control.n < 2) | (treated.n < 2)  # noqa: PLR2004 - a spread needs two
+    effects = compare(repeated, alpha=np.array(alphas), unusable=(("no_units", none),))
+    return effects.cautioned(*trust.cautions(control, treated, 0)).rows()

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from offerlab.reporting.cells import Cells
-from offerlab.reporting.comparing import compare_arms
+from offerlab.reporting.comparing import contrast_of
 from offerlab.reporting.metrics import Frame, as_interval, metric_results
 from offerlab.reporting.report import Heterogeneity, Interval, MetricResult, SegmentResult, Undetermined
 from offerlab.reporting.split import Strata
@@ -88,9 +88,7 @@ def _readings(
         key = "offered_item_rate"
     for i, arm in enumerate(experiment.variants):
         if i != control and frames:
-            outcomes = [
-                compare_arms(key, each.strata, control, i, [frame.rule.alpha]).outcomes[0] for each in frames.values()
-            ]
+            outcomes = [contrast_of(key, each.strata, control, i).at(frame.rule.alpha) for each in frames.values()]
             found[arm.key] = i, read_segments(outcomes, margin=margin, alpha=frame.rule.alpha)
     return found
 

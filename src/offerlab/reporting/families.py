@@ -1,4 +1,4 @@
-"""Several questions in one report: adjusted p-values with the ranges that match them, and the limits of guardrails.
+"""Several questions in one report: adjusted p-values with the ranges that match them.
 
 Two families: the treatments on the primary metric decide; all secondary metrics and their treatments are looked at
 together. Both by Holm, whose matching simultaneous ranges are Bonferroni's. Guardrails are not corrected: missing a
@@ -10,7 +10,7 @@ from math import nan
 
 from msgspec.structs import replace
 
-from offerlab.reporting.report import Effect, Interval, Limit, MetricResult
+from offerlab.reporting.report import Interval, MetricResult
 from offerlab.stats.multiplicity import adjust
 
 Widen = Callable[[str, str, int], Interval | None]
@@ -40,31 +40,3 @@ def _correct(done: dict[str, MetricResult], family: Sequence[MetricResult], alph
         metric = done[key]
         rest = tuple(changed if each.variant == effect.variant else each for each in metric.effects)
         done[key] = replace(metric, effects=rest)
-
-
-def limited(metric: MetricResult, *, margin: float) -> MetricResult:
-    """A guardrail with its limit: `margin` is the share of the reference's level that may be lost.
-
-    `within`: the whole range keeps inside the margin; `past`: harm is shown and the estimate lies beyond the margin.
-    """
-    if metric.role != "guardrail":
-        return metric
-    means = {arm.variant: arm.mean for arm in metric.arms}
-    sign = 1.0 if metric.better == "up" else -1.0
-    return replace(
-        metric,
-        effects=tuple(_limit(each, sign, margin * abs(means.get(each.reference) or 0.0)) for each in metric.effects),
-    )
-
-
-def _limit(effect: Effect, sign: float, margin: float) -> Effect:
-    said = effect.absolute
-    if said is None or said.lower is None or said.upper is None:
-        return replace(effect, limit="cant_tell", margin=margin)
-    worst, best = (said.lower, said.upper) if sign > 0 else (-said.upper, -said.lower)
-    limit: Limit = "cant_tell"
-    if worst >= -margin:
-        limit = "within"
-    elif best < 0 and sign * said.estimate < -margin:
-        limit = "past"
-    return replace(effect, limit=limit, margin=margin)

@@ -1,7 +1,7 @@
 """One metric of the report: raw figures of every arm, and every treatment against its reference."""
 
 from collections.abc import Sequence
-from math import exp, pi, sqrt
+from math import sqrt
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,17 +9,20 @@ from scipy.special import ndtr
 
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import METRICS, Metric, Role
-from offerlab.reporting.comparing import columns_of, compare_arms
+from offerlab.reporting.comparing import columns_of, contrast_of
 from offerlab.reporting.looking import PastLook, looks_at
 from offerlab.reporting.measures import COSTED, MEASURES, measured
-from offerlab.reporting.report import Arm, Caution, Effect, Estimate, Interval, MetricResult, Undetermined
+from offerlab.reporting.report import Arm, Caution, Effect, Estimate, Interval, Limit, MetricResult, Undetermined
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
+from offerlab.stats.bayesian import unit_loss
+from offerlab.stats.guardrail import Margin, guard
 from offerlab.stats.looks import Rule
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
 from offerlab.stats.sequential import is_burnt_in
 
+_LARGEST_MARGIN = 0.999  # a relative margin of one would let the metric vanish
 _INNER = {"50": 0.5, "80": 0.2}
 
 
@@ -63,6 +66,8 @@ def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricRes
         reference = reference_of(frame.experiment)
         reference = reference if reference in shown else shown[0]
         effects = tuple(effect_of(frame, key, reference, i, why) for i in shown if i != reference)
+        if role == "guardrail":
+            effects = tuple(_guarded(frame, key, reference, each) for each in effects)
     return MetricResult(
         metric=key,
         role=role,
@@ -121,54 +126,78 @@ def _sum(frame: Frame, variant: int, value: str) -> int:
 def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None = None) -> Effect:
     """One treatment on one metric; `why` silences it."""
     names = [arm.key for arm in frame.experiment.variants]
-
-    def test(alpha: float) -> stats.Outcome:
-        return compare_arms(key, frame.strata, reference, treatment, [alpha]).outcomes[0]
-
-    if why is None:
-        plain = compare_arms(key, frame.strata, reference, treatment, [frame.rule.alpha, *_INNER.values()])
-        first = plain.outcomes[0]
-        if not isinstance(first, stats.Undetermined):
-            looks = looks_at(frame.looks, key, names[treatment])
-            now, _ = safe_effect(test, frame.strata.n, frame.rule, looks)
-            if not isinstance(now, stats.Undetermined):
-                effect = _said(METRICS[key], names[treatment], names[reference], first, now)
-                inner = plain.outcomes[1:] if frame.detailed else ()
-                return replace(
-                    effect,
-                    method=now.method if plain.strata == 1 else f"{now.method}_stratified",
-                    cautions=_cautions(frame, key, reference, treatment, now, plain.strata),
-                    inner={
-                        name: as_interval(each.absolute)
-                        for name, each in zip(_INNER, inner, strict=False)
-                        if isinstance(each, stats.Effect)
-                    },
-                )
-            first = now
-        why = Undetermined(first.reason, first.detail)
-    return _silent(names[treatment], names[reference], why)
-
-
-def _said(metric: Metric, variant: str, reference: str, first: stats.Effect, now: stats.Effect) -> Effect:
-    """The effect as it may be read `now`; `first` is the same as if nobody had looked."""
-    chance, loss = _bayes(metric, first)
-    estimate = Estimate(as_interval(now.absolute), _relative(now), now.p_value)
+    if why is not None:
+        return _silent(names[treatment], names[reference], why)
+    contrast = contrast_of(key, frame.strata, reference, treatment)
+    plain = contrast.test([frame.rule.alpha, *(_INNER.values() if frame.detailed else ())])
+    first = plain[0]
+    if isinstance(first, stats.Undetermined):
+        return _silent(names[treatment], names[reference], Undetermined(first.reason, first.detail))
+    looks = looks_at(frame.looks, key, names[treatment])
+    now, _ = safe_effect(contrast.at, frame.strata.n, frame.rule, looks)
+    if isinstance(now, stats.Undetermined):
+        return _silent(names[treatment], names[reference], Undetermined(now.reason, now.detail))
+    raw, _ = (
+        safe_effect(lambda alpha: contrast.raw([alpha])[0], frame.strata.n, frame.rule, looks)
+        if contrast.adjusted
+        else (now, None)
+    )
+    chance, loss = _bayes(METRICS[key], first)
     return Effect(
-        variant=variant,
-        reference=reference,
-        absolute=estimate.absolute,
-        relative=estimate.relative,
+        variant=names[treatment],
+        reference=names[reference],
+        absolute=as_interval(now.absolute),
+        relative=_relative(now),
         p_value=now.p_value,
         p_value_adjusted=now.p_value,
         chance_to_beat=chance,
         expected_loss=loss,
-        method=now.method,
-        adjusted=False,
-        raw=estimate,
+        method=now.method if contrast.strata == 1 else f"{now.method}_stratified",
+        adjusted=contrast.adjusted,
+        raw=_estimate(raw),
         undetermined=None,
+        cautions=_cautions(frame, key, reference, treatment, now, contrast.strata),
+        inner={
+            name: as_interval(each.absolute)
+            for name, each in zip(_INNER, plain[1:], strict=False)
+            if isinstance(each, stats.Effect)
+        },
         z=first.z,
         standard_error=first.standard_error,
+        saved=contrast.saved if contrast.adjusted else None,
     )
+
+
+def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
+    """The effect with its limit: the plan's margin, or the smallest change worth noticing.
+
+    A guardrail has its own one-sided error, half of the plan's alpha, at every look; it is `past` its limit when the
+    whole range is, or when harm is shown and the estimate lies beyond the margin.
+    """
+    plan = frame.experiment.analysis
+    size = frame.experiment.metrics.margins.get(key, plan.mde)
+    level = _arm(frame, key, reference, None).mean or 0.0
+    treatment = frame.experiment.index_of(effect.variant)
+    if effect.absolute is None or treatment is None:
+        return replace(effect, limit="cant_tell", margin=size * abs(level))
+    better = METRICS[key].better
+    margin = Margin(min(size, _LARGEST_MARGIN), relative=True, better="higher" if better == "up" else "lower")
+    contrast = contrast_of(key, frame.strata, reference, treatment)
+    rule = replace(frame.rule, alpha=plan.alpha / 2, sides=1)
+    said = guard(contrast.at, margin, frame.strata.n, rule, looks_at(frame.looks, key, effect.variant))
+    if isinstance(said, stats.Undetermined):
+        return replace(effect, limit="cant_tell", margin=size * abs(level))
+    worse = -margin.sign * effect.absolute.estimate > size * abs(level)
+    limit: Limit = "within" if said.state == "within_limit" else "cant_tell"
+    if said.state == "past_limit" or (said.harmed and worse):
+        limit = "past"
+    return replace(effect, limit=limit, margin=size * abs(level), harmed=said.harmed)
+
+
+def _estimate(said: stats.Outcome) -> Estimate:
+    if isinstance(said, stats.Undetermined):
+        return Estimate(None, None, None)
+    return Estimate(as_interval(said.absolute), _relative(said), said.p_value)
 
 
 def _silent(variant: str, reference: str, why: Undetermined) -> Effect:
@@ -207,15 +236,12 @@ def _cautions(
 
 
 def _bayes(metric: Metric, effect: stats.Effect) -> tuple[float, float]:
-    """Chance to beat the reference and expected loss per customer, normal likelihood and flat prior.
+    """Chance to beat the reference and expected loss per customer in the metric's unit, under a flat prior.
 
-    Source:
-        Stucchi, VWO (2015), Bayesian A/B testing; the loss is E max(0, -d) for d ~ N(m, s^2).
+    Both from the fixed look's statistic, so that the chance is 1 - p/2 or p/2 of that test.
     """
-    sign = 1.0 if metric.better == "up" else -1.0
-    s = effect.standard_error
-    u = sign * effect.z
-    return float(ndtr(u)), s * (exp(-u * u / 2) / sqrt(2 * pi) - u * float(ndtr(-u)))
+    z = effect.z if metric.better == "up" else -effect.z
+    return float(ndtr(z)), effect.standard_error * float(unit_loss(z))
 
 
 def as_interval(said: stats.Interval) -> Interval:

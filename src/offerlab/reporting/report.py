@@ -87,8 +87,10 @@ class Effect(Struct, frozen=True, kw_only=True):
         raw: without variance reduction; equals the default where `adjusted` is false.
         inner: the 50 % and 80 % ranges of the same test, fixed-sample, for pictures: {"50": …, "80": …}.
         simultaneous: the range that matches `p_value_adjusted` (wider; Bonferroni's share of alpha, looks counted).
+        saved: share of the variance that the reduction took away, where `adjusted`.
         z, standard_error: signed statistic on the normal scale and error of the estimate, as if nobody had looked.
-        limit, margin: for a guardrail, whether the range keeps within `margin` (in the metric's unit, the bad side).
+        limit, margin: for a guardrail, whether the range keeps within `margin` (in the metric's unit, the bad side);
+            harmed: it is shown to be worse than no change, at the guardrail's own error rate.
         undetermined: why nothing is said; then absolute, relative and p_value are null.
     """
 
@@ -109,6 +111,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     simultaneous: Interval | None = None
     z: float | None = None
     standard_error: float | None = None
+    saved: float | None = None
+    harmed: bool | None = None
     limit: Limit | None = None
     margin: float | None = None
 

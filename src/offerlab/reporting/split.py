@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import numpy as np
+from msgspec import Struct
 
 from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.reporting.cells import Cell, Cells, Tally
+from offerlab.reporting.measures import COVARIATES
 from offerlab.stats.moments import Moments
 
 Shares: TypeAlias = tuple[float, ...]
@@ -24,6 +25,18 @@ def planned_shares(experiment: Experiment, epoch: int, segment: str | None) -> S
         slots[each.variant] += each.end - each.start
     whole = sum(slots)
     return tuple(slot / whole for slot in slots) if whole else tuple(arm.weight for arm in experiment.variants)
+
+
+class Arms(Struct, frozen=True, eq=False):
+    """Both arms in one stratum, with the customers of all arms in it.
+
+    Attributes:
+        control, treated: moments of the same columns. size: customers of every arm of the experiment.
+    """
+
+    control: Moments
+    treated: Moments
+    size: int
 
 
 class Strata:
@@ -64,51 +77,24 @@ class Strata:
             whole += self._tallies.get((key, variant), self.cells.nobody)
         return whole
 
-    def pair(self, columns: Sequence[str], reference: int, treatment: int) -> tuple[Moments, Moments, int]:
-        """Moments of both arms, each as if all strata had had one split; and the number of strata compared.
+    def knows(self, value: str) -> bool:
+        """Whether the sums hold the products of `value` with what was known before the exposure."""
+        return all(self.cells.has(value, covariate, covariate) for covariate in COVARIATES)
 
-        Only strata with both arms in them are compared: elsewhere nobody was randomised between the two.
+    def pairs(self, columns: Sequence[str], reference: int, treatment: int) -> list[Arms]:
+        """Both arms in each stratum that has them both: elsewhere nobody was randomised between the two.
+
+        Never empty: without such a stratum, one of two empty arms.
         """
         nobody = self.cells.nobody
-        both = [
-            (self._tallies[key, reference], self._tallies[key, treatment])
-            for key in self.keys
-            if self._tallies.get((key, reference), nobody).n and self._tallies.get((key, treatment), nobody).n
-        ]
-        if not both:
-            both = [(nobody, nobody)]
-        moments = self.cells.moments(columns, [tally for pair in both for tally in pair])
-        if len(both) == 1:
-            return moments[0], moments[1], 1
-        size = [first.n + second.n for first, second in both]
-        weights = [n / sum(size) for n in size]
-        return standardised(moments[0::2], weights), standardised(moments[1::2], weights), len(both)
-
-
-def standardised(strata: Sequence[Moments], weights: Sequence[float]) -> Moments:
-    """Moments of one arm whose mean, error and skewness are those of the weighted mean over strata.
-
-    Mean = sum W_k m_k; its variance sum W_k^2 S_k / n_k and third cumulant sum W_k^3 k3_k / n_k^2 are written back as
-    the moments of one plain sample of the same size, so that every test reads them as it reads any arm.
-
-    Source:
-        Cochran (1977), Sampling Techniques, 3rd ed., eq. 5.6 (stratified mean) and 5.7 (its variance).
-    """
-    n = sum(float(part.n) for part in strata)
-    mean = np.sum([w * part.mean for w, part in zip(weights, strata, strict=True)], axis=0)
-    second = np.zeros_like(strata[0].second)
-    third = np.zeros_like(strata[0].third)
-    for w, part in zip(weights, strata, strict=True):
-        size = float(part.n)
-        if size > 1:
-            second += w**2 * part.second / (size - 1) / size
-        if size > 2:  # noqa: PLR2004 - three points have a third moment
-            third += w**3 * part.third * size / ((size - 1) * (size - 2)) / size**2
-    return Moments(
-        strata[0].columns,
-        np.asarray(n),
-        mean,
-        second * n * (n - 1),
-        third * n**2 * (n - 1) * (n - 2) / n,
-        np.sum([part.nonzero for part in strata], axis=0),
-    )
+        found: list[tuple[Tally, Tally, int]] = []
+        for key in self.keys:
+            first = self._tallies.get((key, reference), nobody)
+            second = self._tallies.get((key, treatment), nobody)
+            if first.n and second.n:
+                size = sum(tally.n for (shares, _), tally in self._tallies.items() if shares == key)
+                found.append((first, second, size))
+        if not found:
+            found = [(self.arm(reference), self.arm(treatment), self.n)]
+        moments = self.cells.moments(columns, [tally for first, second, _ in found for tally in (first, second)])
+        return [Arms(moments[2 * i], moments[2 * i + 1], size) for i, (_, _, size) in enumerate(found)]
