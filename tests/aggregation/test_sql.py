@@ -73,7 +73,6 @@ def sums(cells: Cells) -> dict[tuple[object, ...], int]:
 
 
 @settings(
-    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a history takes longer than reading it
 )

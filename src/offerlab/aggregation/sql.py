@@ -1,8 +1,8 @@
 """Needs -> one grouped query on the store itself, the same text on SQLite and PostgreSQL.
 
-Powers beyond int64 are doubles, each split at 2^30 into a coarse and a fine part, whose sums stay whole numbers below
-2^53: so a sum is exact, and neither the order of the rows nor the engine can change it. (Up to about 10^7 customers in
-a cell and values of 10^8; beyond, the last digits round like any sum of doubles.)
+Powers beyond int64 are doubles, each split into parts (at 2^56 and 2^26) whose sums stay whole numbers that a double
+holds: so a sum is exact, and neither the order of the rows nor the engine can change it. (Up to 10^7 customers in a
+cell and values of 10^9; beyond, the last digits round like any sum of doubles.)
 Rejected: sums in the order of the customer number: SQLite's own summation differs between its versions.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from offerlab.aggregation.arms import Arms
 from offerlab.aggregation.needs import Needs
-from offerlab.aggregation.statement import SPLIT, statement, with_clause
+from offerlab.aggregation.statement import SPLITS, statement, with_clause
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.money import exponent
@@ -131,7 +131,7 @@ def _binds(experiment: Experiment, needs: Needs, project_id: int, currency: str,
         "after": after,
         "again": AGAIN_DAYS * DAY,
         "session": min(DAY, window),
-        "split": SPLIT,
+        **SPLITS,
     }
 
 
@@ -151,8 +151,7 @@ def _cell(row: RowMapping, monomials: Sequence[Monomial]) -> Cell:
 
 
 def _sum(row: RowMapping, i: int) -> int:
-    exact = f"s{i}"
-    return int(row[exact]) if exact in row else int(row[f"c{i}"]) + int(row[f"f{i}"])
+    return sum(int(row[f"{part}{i}"]) for part in "scmf" if f"{part}{i}" in row)
 
 
 def _divisors(values: Iterable[str], currency: str, grain: int) -> dict[str, int]:

@@ -11,8 +11,8 @@ from offerlab.aggregation.parts import MERGED, PARTS, Part
 from offerlab.domain.clock import DAY
 from offerlab.reporting.measures import FLAGS, Monomial
 
-SPLIT: Final = 1.5 * 2.0**82
-"""Added and taken off again, it rounds a double to a multiple of 2^30."""
+SPLITS: Final = {"coarse": 1.5 * 2.0**108, "middle": 1.5 * 2.0**78}
+"""Added to a double and taken off again, they round it to a multiple of 2^56 and of 2^26."""
 
 _SOURCES: Final = ("order_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
 
@@ -91,7 +91,7 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: st
     """The one grouped query.
 
     Args:
-        monomials: the products to sum, in the order of the answer's columns `s{i}` or `c{i}` and `f{i}`.
+        monomials: the products to sum, in the order of the answer's columns (see `_sums`).
         tables: `arms`, `offered` and `goes_with`.
         cut: a column of `exposures`, checked by the caller.
         merged: whether the project has customers that were merged.
@@ -148,17 +148,23 @@ def _value_of(name: str) -> str:
 
 
 def _sums(i: int, product: Monomial) -> Iterable[str]:
-    """Columns `s{i}` for an exact int64 sum, or `c{i}` and `f{i}`, its coarse and its fine part."""
+    """Columns `s{i}` for an exact int64 sum, or `c{i}`, `m{i}` and `f{i}`: the coarse, middle and fine part."""
     if product[0].endswith("?"):
         yield f"SUM(CASE WHEN {_value_of(product[0])} <> 0 THEN 1 ELSE 0 END) AS s{i}"
         return
-    if sum(name not in FLAGS for name in product) <= 1:
+    numbers = sum(name not in FLAGS for name in product)
+    if numbers <= 1:
         yield f"SUM({' * '.join(product)}) AS s{i}"
         return
     power = " * ".join(f"CAST({name} AS DOUBLE PRECISION)" for name in product)
-    coarse = f"(({power} + :split) - :split)"
-    yield f"SUM({coarse}) AS c{i}"
-    yield f"SUM({power} - {coarse}) AS f{i}"
+    middle = f"(({power} + :middle) - :middle)"
+    if numbers == 2:  # noqa: PLR2004 - squares need two parts, cubes three
+        yield f"SUM({middle}) AS m{i}"
+    else:
+        coarse = f"(({power} + :coarse) - :coarse)"
+        yield f"SUM({coarse}) AS c{i}"
+        yield f"SUM({middle} - {coarse}) AS m{i}"
+    yield f"SUM({power} - {middle}) AS f{i}"
 
 
 def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], cut: str, *, merged: bool) -> str:

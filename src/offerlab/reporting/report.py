@@ -262,7 +262,6 @@ class DayEffect(Struct, frozen=True):
     estimate: float | None
     lower: float | None
     upper: float | None
-    share: float | None = None
 
 
 class Day(Struct, frozen=True, kw_only=True):
