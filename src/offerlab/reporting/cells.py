@@ -3,10 +3,10 @@
 Being integers they add up without rounding, in any order, on any engine: the same history gives the same bytes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
-from itertools import combinations, combinations_with_replacement, permutations
-from math import nan, prod
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import combinations_with_replacement, permutations
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from offerlab.reporting.measures import FLAGS, Monomial, monomial, nonzero
-from offerlab.stats.moments import Moments, empty, from_power_sums
+from offerlab.stats.moments import Moments, empty, monomials
 
 CROSSOVER: Final = -1
 """The variant of a cell whose customers met more than one arm."""
@@ -127,44 +127,46 @@ class Cells(Struct, frozen=True, kw_only=True):
     def moments(self, columns: Sequence[str], tallies: Sequence[Tally]) -> list[Moments]:
         """Moments of `columns` in their units, one for each tally.
 
-        The exact sums are moved to the pooled mean as integers before anything is rounded.
+        Centred as integers, rounded once: a mean of 10^9 with a deviation of 1 keeps every digit.
         """
         place = {product: at for at, product in enumerate(self.monomials)}
-        n = sum(tally.n for tally in tallies)
-        shift = [
-            round(Fraction(sum(tally.sums[place[monomial(name)]] for tally in tallies), n)) if n else 0
-            for name in columns
-        ]
-        return [self._moments(tally, tuple(columns), shift, place) for tally in tallies]
-
-    def _moments(
-        self, tally: Tally, columns: tuple[str, ...], shift: list[int], place: Mapping[Monomial, int]
-    ) -> Moments:
-        k = len(columns)
-        if tally.n == 0:
-            return empty(columns)
-        raw: dict[tuple[int, ...], int] = {(): tally.n}
-        for degree in (1, 2, 3):
-            for index in combinations_with_replacement(range(k), degree):
-                raw[index] = tally.sums[place[monomial(*(columns[i] for i in index))]]
-        unit = [self.divisors.get(name, 1) for name in columns]
-        sums = [np.zeros((k,) * degree) for degree in (1, 2, 3)]
-        for degree, target in enumerate(sums, 1):
-            for index in combinations_with_replacement(range(k), degree):
-                value = _moved(raw, shift, index) / prod(unit[i] for i in index)
-                for order in set(permutations(index)):
-                    target[order] = value
-        counted = [name if name in FLAGS else nonzero(name) for name in columns]
-        filled = [tally.sums[place[name,]] if (name,) in place else nan for name in counted]
-        at = np.array([shift[i] / unit[i] for i in range(k)])
-        return from_power_sums(columns, tally.n, at, sums[0], sums[1], sums[2], filled)
+        where = [place[monomial(*(columns[i] for i in index))] for index in monomials(len(columns))]
+        flags = [(name if name in FLAGS else nonzero(name),) for name in columns]
+        counted = [place.get(flag) for flag in flags]
+        units = [self.divisors.get(name, 1) for name in columns]
+        return [_moments(tuple(columns), tally, where, counted, units) for tally in tallies]
 
 
-def _moved(raw: Mapping[tuple[int, ...], int], shift: Sequence[int], index: tuple[int, ...]) -> int:
-    """Sum of prod (x_i - shift_i) from the sums of plain products: the product multiplied out, exactly."""
-    total = 0
-    for size in range(len(index) + 1):
-        for places in combinations(range(len(index)), size):
-            kept = tuple(index[place] for place in range(len(index)) if place not in places)
-            total += prod(-shift[index[place]] for place in places) * raw[kept]
-    return total
+def _moments(
+    columns: tuple[str, ...],
+    tally: Tally,
+    where: Sequence[int],
+    counted: Sequence[int | None],
+    units: Sequence[int],
+) -> Moments:
+    k, n = len(columns), tally.n
+    if n == 0:
+        return empty(columns)
+    raw = dict(zip(monomials(k), (tally.sums[at] for at in where), strict=True))
+    second = np.zeros((k, k))
+    third = np.zeros((k, k, k))
+    for (i, j), places in _places(k, 2):
+        value = (n * raw[i, j] - raw[i,] * raw[j,]) / (n * units[i] * units[j])
+        for place in places:
+            second[place] = value
+    for (i, j, h), places in _places(k, 3):
+        crossed = raw[i, j] * raw[h,] + raw[i, h] * raw[j,] + raw[j, h] * raw[i,]
+        total = n * (n * raw[i, j, h] - crossed) + 2 * raw[i,] * raw[j,] * raw[h,]
+        value = total / (n * n * units[i] * units[j] * units[h])
+        for place in places:
+            third[place] = value
+    mean = np.array([raw[i,] / (n * units[i]) for i in range(k)])
+    nonzero_counts = np.array([nan if at is None else float(tally.sums[at]) for at in counted])
+    return Moments(columns, np.asarray(float(n)), mean, second, third, nonzero_counts)
+
+
+@cache
+def _places(k: int, degree: int) -> list[tuple[tuple[int, ...], list[tuple[int, ...]]]]:
+    """Every product of `degree` columns with all its places in the symmetric tensor."""
+    found = combinations_with_replacement(range(k), degree)
+    return [(index, sorted(set(permutations(index)))) for index in found]

@@ -1,10 +1,10 @@
 """Two arms, one metric: which test of `offerlab.stats` reads it, at whatever error rate it is asked for.
 
-A `Contrast` is made once and read many times (today's look, the 50 and 80 % ranges, the range for many arms); all its
-answers come from one statistic, so that they nest and never contradict each other.
+A contrast is asked once at all error rates that a report needs (today's look, the 50 and 80 % ranges); all answers come
+from one statistic, so that they nest and never contradict each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,31 +34,24 @@ if TYPE_CHECKING:
 FEWEST_ORDERS = 40.0
 """Customers with something in the denominator, per arm, before a ratio is spoken of."""
 
-Test = Callable[[Sequence[float]], list[Outcome]]
-"""Error rates -> one outcome for each."""
-
 
 class Contrast(Struct, frozen=True):
-    """`treatment` against `reference` on one metric.
+    """`treatment` against `reference` on one metric, at the error rates that were asked for, in their order.
 
     Attributes:
-        test: the default estimate. raw: without variance reduction; the same where nothing was reduced.
+        said: the default outcomes. raw: without variance reduction; the same where nothing was reduced.
         adjusted: whether they differ. saved: share of the variance that the reduction took away.
         strata: how many splits were compared apart.
     """
 
-    test: Test
-    raw: Test
+    said: Sequence[Outcome]
+    raw: Sequence[Outcome]
     adjusted: bool = False
     saved: float | None = None
     strata: int = 1
 
-    def at(self, alpha: float) -> Outcome:
-        """The default outcome at one error rate."""
-        return self.test([alpha])[0]
 
-
-def contrast_of(metric: str, strata: Strata, reference: int, treatment: int) -> Contrast:
+def contrast_of(metric: str, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> Contrast:
     """The contrast of two arms by the test that belongs to the metric's kind.
 
     Args:
@@ -66,24 +59,26 @@ def contrast_of(metric: str, strata: Strata, reference: int, treatment: int) -> 
         strata: the customers.
         reference: index of the arm compared with.
         treatment: index of the arm compared.
+        alphas: two-sided error rates, each in (0, 1); all are answered by one test.
     """
     measure, kind = MEASURES[metric], METRICS[metric].kind
+    if kind == "mean" and strata.knows(measure.numerator):
+        return _adjusted(strata.pairs((measure.numerator, *COVARIATES), reference, treatment), alphas)
     arms = strata.pairs(columns_of(measure), reference, treatment)
     if kind == "roi":
-        return _plain(lambda alphas: _return_on_cost(arms, alphas), len(arms))
-    if measure.denominator is not None:
-        return _plain(lambda alphas: _ratio(arms, measure, alphas), len(arms))
-    if kind == "proportion":
-        return _plain(lambda alphas: _proportion(arms, alphas), len(arms))
-    if strata.knows(measure.numerator):
-        return _adjusted(strata.pairs((measure.numerator, *COVARIATES), reference, treatment))
-    return _plain(lambda alphas: _means(arms, alphas), len(arms))
+        said = _return_on_cost(arms, alphas)
+    elif measure.denominator is not None:
+        said = _ratio(arms, measure, alphas)
+    elif kind == "proportion":
+        said = _proportion(arms, alphas)
+    else:
+        said = _means(arms, alphas)
+    return Contrast(said, said, strata=len(arms))
 
 
-def mean_contrast(value: str, strata: Strata, reference: int, treatment: int) -> Contrast:
+def mean_outcome(value: str, strata: Strata, reference: int, treatment: int, alpha: float) -> Outcome:
     """The contrast of the raw means of one per-customer value, whatever metric it belongs to."""
-    arms = strata.pairs((value,), reference, treatment)
-    return _plain(lambda alphas: _means(arms, alphas), len(arms))
+    return _means(strata.pairs((value,), reference, treatment), [alpha])[0]
 
 
 def columns_of(measure: Measure) -> tuple[str, ...]:
@@ -91,35 +86,22 @@ def columns_of(measure: Measure) -> tuple[str, ...]:
     return (measure.numerator,) if measure.denominator is None else (measure.numerator, measure.denominator)
 
 
-def _plain(test: Test, strata: int) -> Contrast:
-    return Contrast(test, test, strata=strata)
-
-
-def _adjusted(arms: Sequence[Arms]) -> Contrast:
+def _adjusted(arms: Sequence[Arms], alphas: Sequence[float]) -> Contrast:
     """Means, their variance reduced by what was known before the first exposure."""
     alone = [Arms(each.control.select([0]), each.treated.select([0]), each.size) for each in arms]
-    raw: Test = lambda alphas: _means(alone, alphas)  # noqa: E731 - a test is a value here
+    raw = _means(alone, alphas)
     if not any(float(each.control.second[1, 1]) and float(each.treated.second[1, 1]) for each in arms):
-        return _plain(raw, len(arms))  # nobody has a past
+        return Contrast(raw, raw, strata=len(arms))  # nobody has a past
     if len(arms) == 1:
-        control, treated = arms[0].control, arms[0].treated
-
-        def test(alphas: Sequence[float]) -> list[Outcome]:
-            k, past = len(alphas), list(range(1, 1 + len(COVARIATES)))
-            said = adjusted_differences(
-                stack([control] * k), stack([treated] * k), alpha=np.array(alphas), column=0, covariates=past
-            )
-            return said.effects.rows()
-
-        once = adjusted_differences(
-            stack([control]), stack([treated]), alpha=0.05, column=0, covariates=list(range(1, 1 + len(COVARIATES)))
-        )
-        return Contrast(test, raw, bool(once.covariates[0]), float(once.saved[0]))
+        k, past = len(alphas), list(range(1, 1 + len(COVARIATES)))
+        control, treated = stack([arms[0].control] * k), stack([arms[0].treated] * k)
+        said = adjusted_differences(control, treated, alpha=np.array(alphas), column=0, covariates=past)
+        return Contrast(said.effects.rows(), raw, bool(said.covariates[0]), float(said.saved[0]))
     pair, used = adjusted_pair(stack([each.control for each in arms]), stack([each.treated for each in arms]))
     plain = _stratified(arms, independent(*_levels(alone)))
     whole = _stratified(arms, pair)
     saved = 1 - float(whole.variance[0]) / float(plain.variance[0]) if float(plain.variance[0]) else 0.0
-    return Contrast(lambda alphas: _read(alone, whole, alphas), raw, bool(used.any()), saved, len(arms))
+    return Contrast(_read(alone, whole, alphas), raw, bool(used.any()), saved, len(arms))
 
 
 def _means(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:

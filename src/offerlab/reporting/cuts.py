@@ -88,7 +88,9 @@ def _readings(
         key = "offered_item_rate"
     for i, arm in enumerate(experiment.variants):
         if i != control and frames:
-            outcomes = [contrast_of(key, each.strata, control, i).at(frame.rule.alpha) for each in frames.values()]
+            outcomes = [
+                contrast_of(key, each.strata, control, i, [frame.rule.alpha]).said[0] for each in frames.values()
+            ]
             found[arm.key] = i, read_segments(outcomes, margin=margin, alpha=frame.rule.alpha)
     return found
 

@@ -11,7 +11,7 @@ from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import METRICS, Metric, Role
 from offerlab.reporting.comparing import columns_of, contrast_of
 from offerlab.reporting.looking import PastLook, looks_at
-from offerlab.reporting.measures import COSTED, MEASURES, measured
+from offerlab.reporting.measures import COSTED, FLAGS, MEASURES, measured, nonzero
 from offerlab.reporting.report import Arm, Caution, Effect, Estimate, Interval, Limit, MetricResult, Undetermined
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
@@ -20,7 +20,7 @@ from offerlab.stats.guardrail import Margin, guard
 from offerlab.stats.looks import Rule
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
-from offerlab.stats.sequential import is_burnt_in
+from offerlab.stats.sequential import Look, alpha_now, is_burnt_in
 
 _LARGEST_MARGIN = 0.999  # a relative margin of one would let the metric vanish
 _INNER = {"50": 0.5, "80": 0.2}
@@ -128,20 +128,18 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
     names = [arm.key for arm in frame.experiment.variants]
     if why is not None:
         return _silent(names[treatment], names[reference], why)
-    contrast = contrast_of(key, frame.strata, reference, treatment)
-    plain = contrast.test([frame.rule.alpha, *(_INNER.values() if frame.detailed else ())])
-    first = plain[0]
-    if isinstance(first, stats.Undetermined):
-        return _silent(names[treatment], names[reference], Undetermined(first.reason, first.detail))
     looks = looks_at(frame.looks, key, names[treatment])
-    now, _ = safe_effect(contrast.at, frame.strata.n, frame.rule, looks)
-    if isinstance(now, stats.Undetermined):
-        return _silent(names[treatment], names[reference], Undetermined(now.reason, now.detail))
-    raw, _ = (
-        safe_effect(lambda alpha: contrast.raw([alpha])[0], frame.strata.n, frame.rule, looks)
-        if contrast.adjusted
-        else (now, None)
-    )
+    n = frame.strata.n
+    if not n:
+        return _silent(names[treatment], names[reference], Undetermined("no_units", "An arm has no customers."))
+    today = alpha_now(n, frame.rule, [look.n for look in looks])
+    alphas = [today, frame.rule.alpha, *(_INNER.values() if frame.detailed else ())]
+    contrast = contrast_of(key, frame.strata, reference, treatment, alphas)
+    now, first = _safe(contrast.said[0], frame, looks), contrast.said[1]
+    if isinstance(now, stats.Undetermined) or isinstance(first, stats.Undetermined):
+        said = now if isinstance(now, stats.Undetermined) else first
+        return _silent(names[treatment], names[reference], _reason(said))
+    raw = _safe(contrast.raw[0], frame, looks) if contrast.adjusted else now
     chance, loss = _bayes(METRICS[key], first)
     return Effect(
         variant=names[treatment],
@@ -159,13 +157,23 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         cautions=_cautions(frame, key, reference, treatment, now, contrast.strata),
         inner={
             name: as_interval(each.absolute)
-            for name, each in zip(_INNER, plain[1:], strict=False)
+            for name, each in zip(_INNER, contrast.said[2:], strict=False)
             if isinstance(each, stats.Effect)
         },
         z=first.z,
         standard_error=first.standard_error,
         saved=contrast.saved if contrast.adjusted else None,
     )
+
+
+def _safe(said: stats.Outcome, frame: Frame, looks: Sequence[Look]) -> stats.Outcome:
+    """An outcome at today's level as it may be read today, all earlier looks counted."""
+    return safe_effect(lambda _: said, frame.strata.n, frame.rule, looks)[0]
+
+
+def _reason(said: stats.Outcome) -> Undetermined:
+    assert isinstance(said, stats.Undetermined)  # noqa: S101 - the caller has looked
+    return Undetermined(said.reason, said.detail)
 
 
 def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
@@ -182,9 +190,12 @@ def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
         return replace(effect, limit="cant_tell", margin=size * abs(level))
     better = METRICS[key].better
     margin = Margin(min(size, _LARGEST_MARGIN), relative=True, better="higher" if better == "up" else "lower")
-    contrast = contrast_of(key, frame.strata, reference, treatment)
+
+    def test(alpha: float) -> stats.Outcome:
+        return contrast_of(key, frame.strata, reference, treatment, [alpha]).said[0]
+
     rule = replace(frame.rule, alpha=plan.alpha / 2, sides=1)
-    said = guard(contrast.at, margin, frame.strata.n, rule, looks_at(frame.looks, key, effect.variant))
+    said = guard(test, margin, frame.strata.n, rule, looks_at(frame.looks, key, effect.variant))
     if isinstance(said, stats.Undetermined):
         return replace(effect, limit="cant_tell", margin=size * abs(level))
     worse = -margin.sign * effect.absolute.estimate > size * abs(level)
@@ -221,10 +232,12 @@ def _cautions(
     frame: Frame, key: str, reference: int, treatment: int, now: stats.Effect, strata: int
 ) -> tuple[Caution, ...]:
     told = [Caution(each.code, each.detail) for each in now.warnings]
-    arms = {i: frame.strata.arm(i) for i in (reference, treatment)}
-    moments = frame.strata.cells.moments(columns_of(MEASURES[key]), list(arms.values()))
-    converters = sum(float(each.converters(0)) for each in moments)
-    share = min(tally.n for tally in arms.values()) / sum(tally.n for tally in arms.values())
+    arms = [frame.strata.arm(i) for i in (reference, treatment)]
+    value = MEASURES[key].numerator
+    flag = (value if value in FLAGS else nonzero(value),)
+    at = frame.strata.cells.monomials.index(flag)
+    converters = float(sum(tally.sums[at] for tally in arms))
+    share = min(tally.n for tally in arms) / sum(tally.n for tally in arms)
     started = frame.rule.kind == "fixed" or is_burnt_in(converters, share)
     if not started and not any(each.code == "too_few" for each in told):
         told.append(Caution("too_few", "Fewer than 40 customers with a value are expected in the smaller arm so far."))

@@ -4,7 +4,7 @@ from typing import Final
 
 from scipy.special import ndtri
 
-from offerlab.reporting.comparing import contrast_of, mean_contrast
+from offerlab.reporting.comparing import contrast_of, mean_outcome
 from offerlab.reporting.metrics import Frame, as_interval
 from offerlab.reporting.report import Interval, Money, MoneyStep, Undetermined
 from offerlab.stats import effect as stats
@@ -55,7 +55,7 @@ def _money(frame: Frame, reference: int, treatment: int, currency: str) -> Money
             attributed_revenue=attributed,
             undetermined=why,
         )
-    roi = contrast_of("roi", strata, reference, treatment).at(frame.rule.alpha)
+    roi = contrast_of("roi", strata, reference, treatment, [frame.rule.alpha]).said[0]
     mean, error = PER * net.absolute.estimate, PER * net.standard_error
     return Money(
         variant=name,
@@ -79,7 +79,7 @@ def _withheld(frame: Frame) -> Undetermined | None:
 
 
 def _effect(frame: Frame, reference: int, treatment: int, value: str) -> stats.Effect | None:
-    outcome = mean_contrast(value, frame.strata, reference, treatment).at(frame.rule.alpha)
+    outcome = mean_outcome(value, frame.strata, reference, treatment, frame.rule.alpha)
     return outcome if isinstance(outcome, stats.Effect) else None
 
 
