@@ -51,23 +51,24 @@ class Reading:
         rows = [_row(metric, arm.variant) for metric in self.report.metrics for arm in metric.arms]
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
-    def plot(self, metric: str) -> "alt.LayerChart":
+    def plot(self, metric: str) -> "alt.LayerChart | alt.FacetChart":
         """The effects of a metric: a point on its range for each arm, and a rule at no difference.
 
         Raises:
             KeyError: the report has no such metric.
         """
         import altair as alt  # noqa: PLC0415 - only pictures need it
+        import pandas as pd  # noqa: PLC0415 - likewise
 
         found = {one.metric: one for one in self.report.metrics}[metric]
         said = [_point(effect) for effect in found.effects if effect.absolute is not None]
-        data = alt.Data(values=said)
+        data = pd.DataFrame(said, columns=["arm", "estimate", "lower", "upper"])
         axis = alt.X(
             "lower:Q", title=f"{metric}: difference from {found.effects[0].reference if found.effects else ''}"
         )
         bars = alt.Chart(data).mark_rule(strokeWidth=4).encode(x=axis, x2="upper:Q", y=alt.Y("arm:N", title=None))
         points = alt.Chart(data).mark_point(filled=True, size=90, opacity=1).encode(x="estimate:Q", y="arm:N")
-        zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4]).encode(x="zero:Q")
+        zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(strokeDash=[4, 4]).encode(x="zero:Q")
         return alt.layer(zero, bars, points).properties(width=520, height=60 + 30 * len(said))
 
     def days(self) -> "pd.DataFrame":

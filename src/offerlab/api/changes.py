@@ -11,8 +11,8 @@ from litestar import Request, Response
 from offerlab.api.rights import Caller
 from offerlab.api.routing import reply
 from offerlab.errors import Conflict, InvalidInput
-from offerlab.storage import replies
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.once import Reply, once
 from offerlab.workflows.runtime import Runtime
 
 MAX_KEY: Final = 200
@@ -66,18 +66,17 @@ def _once(
     work: Work,
     secret: bool,  # noqa: FBT001 - handed on
 ) -> Response[bytes]:
-    with desk.change() as connection:
-        scope = (desk.project_id, str(caller.key.id), key)
-        known = replies.reserve(connection, *scope, digest=digest, now=desk.runtime.now())
-        if known is not None:
-            return _replayed(known, digest)
-        status, view = work(desk)
-        body = b"" if secret else msgspec.json.encode(view)
-        replies.keep(connection, *scope, status=status, body=body)
+    def keep(done: tuple[int, object]) -> tuple[int, bytes]:
+        return done[0], b"" if secret else msgspec.json.encode(done[1])
+
+    done = once(desk, str(caller.key.id), key, digest, work, keep)
+    if isinstance(done, Reply):
+        return _replayed(done, digest)
+    status, view = done
     return reply(view, status)
 
 
-def _replayed(known: replies.Reply, digest: bytes) -> Response[bytes]:
+def _replayed(known: Reply, digest: bytes) -> Response[bytes]:
     if known.digest != digest:
         raise InvalidInput("this Idempotency-Key was used for another request", field="Idempotency-Key")
     if not known.body:

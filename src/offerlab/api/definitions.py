@@ -23,8 +23,6 @@ from offerlab.api.responses import (
 from offerlab.api.routing import operation, reply
 from offerlab.domain.layer import Layer
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.storage import segments as stored_segments
-from offerlab.storage.database import reading
 from offerlab.workflows import authoring
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import Snapshot
@@ -288,8 +286,7 @@ def get_layer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
 
 
 def _layers(request: AnyRequest) -> dict[str, Layer]:
-    with reading(runtime_of(request).engine) as connection:
-        return stored_segments.layers_of(connection, caller_of(request).project_id)
+    return authoring.layers_of(runtime_of(request), caller_of(request).project_id)
 
 
 def _layer_view(layer: Layer) -> LayerView:

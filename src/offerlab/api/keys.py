@@ -14,8 +14,8 @@ from offerlab.api.responses import KeyCreated, KeyView
 from offerlab.api.routing import operation, reply
 from offerlab.domain.clock import iso
 from offerlab.errors import NotFound
-from offerlab.storage.keys import StoredKey
 from offerlab.workflows import access
+from offerlab.workflows.access import StoredKey
 from offerlab.workflows.desk import Desk
 
 AnyRequest = Request[Any, Any, Any]

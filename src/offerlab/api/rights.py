@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
 from offerlab.errors import Forbidden, Unauthenticated
-from offerlab.storage.keys import KeyKind, StoredKey, digest
+from offerlab.workflows.access import KeyKind, StoredKey, digest
 from offerlab.workflows.runtime import Runtime
 
 Right = Literal["open", "define", "decide", "decide_many", "send", "read", "customers", "inspect", "page"]

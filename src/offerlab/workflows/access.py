@@ -11,10 +11,22 @@ from offerlab.domain.money import check_currency
 from offerlab.errors import Misconfigured
 from offerlab.storage import keys, projects
 from offerlab.storage.database import reading, writing
-from offerlab.storage.keys import KeyKind, StoredKey
+from offerlab.storage.keys import KeyKind, StoredKey, digest
 from offerlab.storage.projects import Project
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
+
+__all__ = [
+    "FirstStart",
+    "KeyKind",
+    "StoredKey",
+    "create_key",
+    "digest",
+    "keys_of",
+    "new_secret",
+    "prepare",
+    "revoke_key",
+]
 
 DEFAULT: Final = "default"
 

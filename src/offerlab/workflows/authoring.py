@@ -28,7 +28,9 @@ from offerlab.domain.segment import Segment
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
 from offerlab.messaging.message import compile_message
 from offerlab.storage import experiments, offers, products, segments
+from offerlab.storage.database import reading
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.runtime import Runtime
 
 MAY_CHANGE: Final = ("weights", "allocation", "traffic", "name", "hypothesis")
 """What PATCH may change on a running experiment; everything else froze at its start."""
@@ -152,6 +154,12 @@ def create_layer(desk: Desk, layer: Layer) -> tuple[Layer, bool]:
         segments.add_layer(connection, desk.project_id, layer, now=desk.runtime.now())
         desk.log(connection, "define", f"layer:{layer.key}")
     return layer, True
+
+
+def layers_of(runtime: Runtime, project_id: int) -> dict[str, Layer]:
+    """All layers of a project by key."""
+    with reading(runtime.engine) as connection:
+        return segments.layers_of(connection, project_id)
 
 
 def draft(desk: Desk, experiment: Experiment) -> tuple[Experiment, bool]:

@@ -1,6 +1,6 @@
 """What analysts read: the report of an experiment, as of a moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import msgspec
 from offerlab import __version__
 from offerlab.aggregation.needs import needs_of
 from offerlab.aggregation.sql import SqlEngine
-from offerlab.domain.clock import to_micros
+from offerlab.domain.clock import DAY, to_micros
 from offerlab.domain.experiment import Experiment
 from offerlab.errors import Conflict, InvalidInput, NotFound
 from offerlab.reporting.build import build_report, look_of
@@ -51,7 +51,7 @@ def read_report(
     moment = now if as_of is None else as_of
     offers = [snapshot.offers[one] for one in experiment.offer_keys() if one in snapshot.offers]
     with reading(runtime.engine) as connection:
-        looks = [look_of(seen) for seen in reports.seen_before(connection, experiment.id, moment)]
+        seen = reports.seen_before(connection, experiment.id, moment)
         cells = SqlEngine(connection, project_id).cells(
             experiment,
             needs_of(experiment.metrics.roles()),
@@ -66,11 +66,11 @@ def read_report(
         as_of=moment,
         currency=snapshot.project.currency,
         version=__version__,
-        looks=looks,
+        looks=[look_of(one) for one in seen],
         ruleset_version=snapshot.project.version,
     )
-    if experiment.analysis.sequential == "group" and experiment.status in ("running", "paused"):
-        _keep_look(runtime, experiment, report, moment, looks[-1].n if looks else 0)
+    if as_of is None and experiment.analysis.sequential == "group" and experiment.status in ("running", "paused"):
+        _keep_look(runtime, experiment, report, moment, seen)
     return report
 
 
@@ -105,8 +105,13 @@ def as_text(report: Report, form: str) -> str:
 _FORMS: Final[dict[str, Callable[[Report], str]]] = {"md": as_markdown, "csv": as_csv, "html": as_html}
 
 
-def _keep_look(runtime: Runtime, experiment: Experiment, report: Report, moment: int, seen: int) -> None:
-    """A look that spends: only where customers came in since the last one."""
-    if report.facts.customers > seen:
-        with writing(runtime.engine) as connection:
-            reports.keep(connection, experiment.id, report, as_of=moment, now=runtime.now())
+def _keep_look(runtime: Runtime, experiment: Experiment, report: Report, moment: int, seen: Sequence[Report]) -> None:
+    """Keep a look that spends: at most one a day, and only where customers came in since the last one."""
+    last = seen[-1] if seen else None
+    if last is not None:
+        if report.facts.customers <= last.facts.customers:
+            return
+        if moment < to_micros(datetime.fromisoformat(last.as_of)) + DAY:
+            return
+    with writing(runtime.engine) as connection:
+        reports.keep(connection, experiment.id, report, as_of=moment, now=runtime.now())
