@@ -11,7 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from offerlab.stats.effects import Codes
-from offerlab.stats.expansion import corrected, expand, uncorrected
+from offerlab.stats.expansion import WIDEST_SHIFT, Expansion, corrected, expand, uncorrected
 from offerlab.stats.pair import Pair
 from offerlab.stats.roots import solve
 
@@ -38,7 +38,7 @@ def difference(pair: Pair, critical: Array, *, skewed: bool = True) -> tuple[Arr
         skewed: False leaves the third moments out.
     """
     one = np.ones(pair.top.shape)
-    expansion = expand(pair, one, one, logarithm=False).where(np.full(pair.top.shape, skewed))
+    expansion = _within_reach(expand(pair, one, one, logarithm=False), skewed=skewed)
     estimate = pair.top - pair.base
     z = corrected(estimate / expansion.scale, expansion)
     lower = estimate - expansion.scale * uncorrected(critical, expansion)
@@ -46,16 +46,18 @@ def difference(pair: Pair, critical: Array, *, skewed: bool = True) -> tuple[Arr
     return z, lower, upper
 
 
-def ratios(pair: Pair, critical: Array, *, skewed: bool = True) -> RatioSet:
+def ratios(pair: Pair, critical: Array, *, null: float = 1.0, skewed: bool = True) -> RatioSet:
     """Fieller's set of the ratios r for which top - r base is not contradicted.
 
     The contrast is top cos(t) - base sin(t) with r = tan(t). Over half a turn, between the two directions in which the
     data contradict most, the statistic falls from its largest to its smallest value; the set is the arc between the
-    two places where it passes plus and minus the critical value.
+    two places where it passes plus and minus the critical value. The direction of the null ratio is one of the
+    points the search starts from, so that the set holds it exactly when the test of it says so.
 
     Args:
         pair: top and base in any units.
         critical: positive; the two-sided quantile of alpha.
+        null: the ratio of no effect: one for a lift, zero for a return.
         skewed: False leaves the third moments out.
 
     Source:
@@ -63,8 +65,8 @@ def ratios(pair: Pair, critical: Array, *, skewed: bool = True) -> RatioSet:
     """
     factor = _balance(pair)
     even = pair.enlarged(factor)
-    start = _farthest(even)
-    keep = np.full(pair.top.shape, skewed)
+    at_null = np.arctan2(null, factor)
+    keep = _is_within_reach(expand(even, np.cos(at_null), np.sin(at_null), logarithm=False)) & skewed
 
     def statistic(angle: Array) -> Array:
         a, b = np.cos(angle), np.sin(angle)
@@ -73,11 +75,34 @@ def ratios(pair: Pair, critical: Array, *, skewed: bool = True) -> RatioSet:
         value = (a * even.top - b * even.base) / scale
         return corrected(np.where(expansion.scale > 0, value, _FAR * np.sign(value)), expansion)
 
-    value = statistic(start)
+    of_null, far = statistic(at_null), _farthest(even)
+    of_far = statistic(far)
+    refused = np.abs(of_null) > critical
+    whole = ~refused & ~(of_far > critical)
+    start = np.where(refused, at_null + np.where(of_null > 0, 0.0, pi), far)
+    highest = np.where(refused, np.abs(of_null), of_far)
+    turns = np.ceil((start - at_null) / pi)
+    between = at_null + pi * turns
+    of_between = of_null * (1 - 2 * (turns % 2))
     targets = np.stack([critical, -critical])
-    ends = np.stack([start, start]), np.stack([start + pi, start + pi])
-    arc = solve(lambda t: statistic(t) - targets, *ends, value - targets, -value - targets, np.ones(targets.shape))
-    return _unrolled(arc[0], arc[1], whole=~(value > critical), factor=factor)
+    arc = solve(
+        lambda t: statistic(t) - targets,
+        np.stack([start, start + pi]),
+        np.where(refused, np.stack([start + pi, start]), between),
+        np.stack([highest, -highest]) - targets,
+        np.where(refused, np.stack([-highest, highest]), of_between) - targets,
+        np.ones(targets.shape),
+    )
+    return _unrolled(arc[0], arc[1], whole=whole, factor=factor)
+
+
+def _within_reach(expansion: Expansion, *, skewed: bool) -> Expansion:
+    """The correction, where it is asked for and small enough to mean anything."""
+    return expansion.where(_is_within_reach(expansion) & skewed)
+
+
+def _is_within_reach(expansion: Expansion) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(expansion.shift) <= WIDEST_SHIFT)
 
 
 def _balance(pair: Pair) -> Array:

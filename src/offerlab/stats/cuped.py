@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
@@ -16,7 +17,7 @@ from offerlab.errors import InvalidPlan
 from offerlab.stats import trust
 from offerlab.stats.adjust import Fit, Slopes, fit, least_squares, residual_sum, residual_variance
 from offerlab.stats.comparison import Method, compare
-from offerlab.stats.effect import Outcome
+from offerlab.stats.effect import Outcome, Reason
 from offerlab.stats.effects import CautionMask, Effects
 from offerlab.stats.means import too_small
 from offerlab.stats.moments import Moments, stack
@@ -84,9 +85,37 @@ def adjusted_differences(
         for the joint cumulants and the choice of covariates.
     """
     chosen = _columns(control, column, covariates)
-    control, treatment = control.select(chosen), treatment.select(chosen)
+    return adjust_levels(control.select(chosen), treatment.select(chosen), alpha=alpha, slopes=slopes, method=method)
+
+
+def adjust_levels(
+    control: Moments,
+    treatment: Moments,
+    *,
+    alpha: float | Array,
+    slopes: Slopes = "common",
+    method: Method = "auto",
+    curvature: tuple[Array, Array] | None = None,
+    unusable: tuple[tuple[Reason, Flags], ...] = (),
+) -> Adjusted:
+    """Adjust column 0, which may be a linearised ratio, for all further columns.
+
+    Args:
+        control: outcome and covariates; batch shape (...).
+        treatment: likewise.
+        alpha: two-sided error rate, 0 < alpha < 1.
+        slopes: as in `adjusted_differences`.
+        method: as in `mean_differences`.
+        curvature: of control and treatment, where the outcome is a linearised ratio (`pair.Level`).
+        unusable: further reasons for which nothing can be said.
+
+    Raises:
+        InvalidPlan: alpha outside (0, 1).
+    """
     pair, used, fits = _chosen(control, treatment, slopes)
-    effects = compare(pair, alpha=alpha, method=method, unusable=too_small(control, treatment))
+    if curvature is not None:
+        pair = replace(pair, f_b=curvature[0], f_t=curvature[1], bias_b=-curvature[0], bias_t=-curvature[1])
+    effects = compare(pair, alpha=alpha, method=method, unusable=(*too_small(control, treatment), *unusable))
     effects = effects.cautioned(*_cautions(control, treatment, used, fits))
     raw = _variance(control, treatment, 0)
     return Adjusted(effects, used, 1 - pair.variance / np.where(raw > 0, raw, 1.0), _balance(control, treatment))

@@ -24,6 +24,7 @@ REASONS: tuple[tuple[Reason | None, str], ...] = (
     ("too_few", "Too few customers for as many covariates or strata."),
     ("no_cost", "The arms do not differ in cost, so there is no return on it."),
     ("weights_zero", "No stratum has both weight and customers in both arms."),
+    ("no_reference", "A return has no level in control to be a share of."),
 )
 _CODE = {reason: code for code, (reason, _) in enumerate(REASONS)}
 
@@ -43,8 +44,9 @@ class Effects(Struct, frozen=True, eq=False):
     Attributes:
         reason: index into REASONS; zero where there is an effect.
         relative_reason: index into REASONS; zero where there is a relative effect.
-        shape, relative_shape: index into SHAPES.
+        relative_shape: index into SHAPES.
         method: index into `methods`.
+        shape: index into SHAPES, of the absolute interval; bounded where not given.
     """
 
     estimate: Array
@@ -63,6 +65,7 @@ class Effects(Struct, frozen=True, eq=False):
     methods: tuple[str, ...]
     alpha: Array
     cautions: tuple[CautionMask, ...] = ()
+    shape: Codes | None = None
 
     def cautioned(self, *more: CautionMask) -> "Effects":
         """The same effects with further cautions."""
@@ -89,18 +92,27 @@ class Effects(Struct, frozen=True, eq=False):
                 self.standard_error,
                 self.alpha,
                 self.method,
+                np.zeros(1, np.int8) if self.shape is None else self.shape,
             )
         ]
         outcomes: list[Outcome] = []
-        for i, (bad, est, low, high, rel_bad, rel, rel_low, rel_high, shape, p, z, se, alpha, method) in enumerate(
-            zip(*columns, strict=True)
-        ):
+        for i, row in enumerate(zip(*columns, strict=True)):
+            bad, est, low, high, rel_bad, rel, rel_low, rel_high, rel_shape, p, z, se, alpha, method, shape = row
             if bad:
                 outcomes.append(undetermined(bad))
                 continue
-            relative = undetermined(rel_bad) if rel_bad else Interval(rel, rel_low, rel_high, SHAPES[shape])
+            relative = undetermined(rel_bad) if rel_bad else Interval(rel, rel_low, rel_high, SHAPES[rel_shape])
             outcomes.append(
-                Effect(Interval(est, low, high), relative, p, z, se, alpha, self.methods[method], cautions.get(i, ()))
+                Effect(
+                    Interval(est, low, high, SHAPES[shape]),
+                    relative,
+                    p,
+                    z,
+                    se,
+                    alpha,
+                    self.methods[method],
+                    cautions.get(i, ()),
+                )
             )
         assert len(outcomes) == size  # noqa: S101 - zip(strict) has counted
         return outcomes

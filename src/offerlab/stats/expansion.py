@@ -16,6 +16,8 @@ from offerlab.stats.pair import Pair
 
 Array = NDArray[np.float64]
 
+WIDEST_SHIFT = 1.0  # a correction beyond one standard error has left the range where the expansion means anything
+
 
 class Expansion(Struct, frozen=True, eq=False):
     """Scale, mean and skewness of a statistic: `scale` in its own unit, the others without unit."""

@@ -9,13 +9,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from offerlab.stats.expansion import corrected, expand, uncorrected
+from offerlab.stats.expansion import WIDEST_SHIFT, corrected, expand, uncorrected
 from offerlab.stats.pair import Pair
 from offerlab.stats.roots import solve, widen
 
 Array = NDArray[np.float64]
-
-WIDEST_SHIFT = 1.0  # a correction beyond one standard error has left the range where the expansion means anything
 
 
 class Read(Struct, frozen=True, eq=False):

@@ -126,6 +126,23 @@ class Moments(Struct, frozen=True, eq=False):
             np.full((*mean.shape, 1), np.nan),
         )
 
+    def project(self, weights: ArrayLike, names: Sequence[str], offset: ArrayLike = 0.0) -> "Moments":
+        """Moments of j linear combinations at once, `sum_i weights_ji x_i + offset_j`.
+
+        Args:
+            weights: (..., j, k).
+            names: of the j new columns.
+            offset: scalar, (j,) or (..., j).
+        """
+        w = np.asarray(weights, dtype=np.float64)
+        turned = np.swapaxes(w, -1, -2)
+        mean = np.matmul(w, self.mean[..., None])[..., 0] + np.asarray(offset, dtype=np.float64)
+        second = np.matmul(np.matmul(w, self.second), turned)
+        inner = np.matmul(np.matmul(w[..., None, :, :], self.third), turned[..., None, :, :])
+        third = np.matmul(w, inner.reshape(*inner.shape[:-2], -1)).reshape(*second.shape, len(names))
+        n = np.broadcast_to(self.n, mean.shape[:-1])
+        return Moments(tuple(names), n, mean, second, third, np.full(mean.shape, np.nan))
+
     def merge(self, other: "Moments") -> "Moments":
         """The customers of both (same columns, disjoint people).
 

@@ -164,7 +164,7 @@ def _with_exact(counts: Counts, raw: Array, exact: Flags) -> tuple[Array, Array]
         if table not in seen:
             seen[table] = boschloo(*table)
     p_value[exact] = [seen[table] for table in map(tuple, tables.astype(np.int64).tolist())]
-    z[exact] = -np.sign(raw[exact]) * ndtri(p_value[exact] / 2)
+    z[exact] = np.sign(raw[exact]) * np.abs(ndtri(p_value[exact] / 2))
     return p_value, z
 
 
