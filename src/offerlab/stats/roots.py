@@ -64,7 +64,7 @@ def solve(
     b, a, c = low, high, high
     fb, fa, fc = at_low, at_high, at_high
     step = _TIGHT * np.maximum(size, np.maximum(np.abs(low), np.abs(high)) * _TIGHT)
-    t = np.full(np.broadcast(low, high).shape, 0.5)
+    t = np.where((fa == 0) | (fb == 0), 0.0, 0.5)
     for _ in range(_MOST_STEPS):
         x = a + t * (b - a)
         fx = function(x)
