@@ -34,7 +34,7 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, demo_folder: Path, monke
     """Every cell of a notebook runs, and pictures come out."""
     monkeypatch.setenv("OFFERLAB_DATA_DIR", str(demo_folder))
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat is partly typed
     NotebookClient(
         notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
     ).execute()
