@@ -20,6 +20,7 @@ from offerlab.reporting.sentences import check_sentence
 
 MOST_NEEDS: Final = 7
 MOST_DECIDED: Final = 5
+_URGENCY: Final[dict[Tone, int]] = {"halt": 0, "look": 1, "go": 2, "rest": 3}
 
 
 class Need(Struct, frozen=True):
@@ -54,7 +55,7 @@ def _today(request: AnyRequest) -> Response[str]:
     speech = Speech(visit.language, visit.snapshot.project.currency, visit.runtime.now())
     known = [each for each in visit.snapshot.experiments.values() if each.status != "archived"]
     read = read_all(request, visit, known)
-    needs = [need for each in read for need in _needs(each, speech)]
+    needs = sorted((need for each in read for need in _needs(each, speech)), key=lambda need: _URGENCY[need.tone])
     live = [each for each in read if each.experiment.status in ("running", "paused")]
     ended = sorted(
         (each for each in read if each.experiment.status == "stopped"),

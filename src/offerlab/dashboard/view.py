@@ -294,7 +294,8 @@ class _Page:
         said: list[str] = []
         if facts.day is not None:
             planned = facts.days_planned
-            said.append(words("day_of", n=facts.day, N=planned) if planned else words("day_n", n=facts.day))
+            code = "day_n" if not planned else "day_of" if facts.day <= planned else "day_past"
+            said.append(words(code, n=facts.day, N=planned))
         said.append(words("one_customer" if facts.customers == 1 else "n_customers", n=speech.count(facts.customers)))
         first = facts.first_exposure_at
         said.append(words("first_exposure", date=speech.date(first)) if first else words("nobody_exposed"))

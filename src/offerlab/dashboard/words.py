@@ -17,7 +17,6 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "sign_out": ("Sign out", "나가기"),
     "language": ("Language", "언어"),
     "read_notice": ("You signed in with a read key.", "읽기 키로 들어와서 보기만 할 수 있어요."),
-    "signed_out": ("You are signed out.", "나갔어요."),
     # sign in
     "sign_in_lead": (
         "Which offer to make to whom, and proof that it worked.",
@@ -40,7 +39,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     # today
     "needs_you": ("Needs you", "지금 할 일"),
     "nothing_needed": ("Nothing needs you.", "지금 할 일이 없어요."),
-    "next_event": ("Next: {what}, {when}.", "다음 일정은 {what} 실험, {when}이에요."),
+    "next_event": ("Next: {what} ends on {when}.", "다음 일정: {what} 실험 종료, {when}."),
     "running": ("Running", "진행 중"),
     "nothing_runs": ("No experiment is running.", "진행 중인 실험이 없어요."),
     "lately": ("Lately decided", "최근 결정"),
@@ -52,13 +51,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "Or look around with a real catalogue and real orders first:",
         "실제 상품과 주문으로 먼저 둘러볼 수도 있어요.",
     ),
-    "need_srm": ("The split is off: effects are hidden.", "나뉜 비율이 계획과 달라서 효과를 가려 두었어요."),
-    "need_silence": ("Exposures have stopped.", "노출이 멈췄어요."),
     "need_guardrail": ("A guardrail is past its limit.", "가드레일 지표가 한도를 넘었어요."),
     "need_decision": ("Ready for a decision.", "결정할 준비가 됐어요."),
     "need_end": ("The planned end has passed.", "종료 예정일이 지났어요."),
     "need_final": ("Final: nothing can change any more.", "확정됐어요. 이제 숫자가 바뀌지 않아요."),
-    "need_stop": ("A check failed.", "확인 항목에 문제가 있어요."),
     # list
     "search": ("Search", "검색"),
     "search_label": ("Name, key or hypothesis", "이름, 키, 가설"),
@@ -106,6 +102,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "s_final": ("Final", "확정"),
     # report: fact line
     "day_of": ("Day {n} of {N}", "{N}일 중 {n}일째"),
+    "day_past": ("Day {n}, {N} were planned", "{n}일째(계획 {N}일)"),
     "day_n": ("Day {n}", "{n}일째"),
     "n_customers": ("{n} customers", "고객 {n}명"),
     "one_customer": ("{n} customer", "고객 {n}명"),
@@ -122,7 +119,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "as_of_band": ("You are looking at the numbers of {time}.", "{time} 기준 숫자를 보고 있어요."),
     "see_now": ("See the latest", "최신 숫자 보기"),
     "next_final": ("Final on {date}.", "{date}에 확정돼요."),
-    "next_end": ("Planned end: {date} ({days}).", "종료 예정일은 {date}이에요({days})."),
+    "next_end": ("Planned end: {date} ({days}).", "종료 예정일: {date}({days})."),
     "in_days": ("in {n} days", "{n}일 뒤"),
     "in_one_day": ("tomorrow", "내일"),
     "today_word": ("today", "오늘"),
@@ -184,7 +181,6 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "c_expected": ("Planned", "계획"),
     "c_difference": ("Difference", "차이"),
     "c_mean": ("Mean", "평균"),
-    "c_control": ("Control", "대조군"),
     "c_relative": ("Relative", "상대 변화"),
     "c_range": ("95 % range", "95% 범위"),
     "c_p": ("p", "p"),
@@ -193,10 +189,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "c_loss": ("Expected loss", "예상 손실"),
     "c_method": ("Method", "방법"),
     "c_raw": ("Without variance reduction", "분산 축소 전"),
-    "c_metric": ("Metric", "지표"),
     "c_n": ("Customers", "고객"),
-    "c_limit": ("Limit", "한도"),
-    "c_within": ("Guardrail", "가드레일"),
     "c_segment": ("Segment", "고객층"),
     "c_step": ("Step", "단계"),
     "c_amount": ("Per 1,000 customers", "고객 1,000명당"),
@@ -207,21 +200,19 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "arms_table": ("Arms: what was measured, raw", "안별 측정값(보정 없음)"),
     "effects_table": ("Differences from control", "대조군과의 차이"),
     "is_control": ("control", "대조군"),
-    "is_reference": ("reference", "기준"),
-    "control_level": ("Control ({v}): {mean}.", "대조군({v}) 평균은 {mean}예요."),
     "sentence_up": (
         "{v} brought {abs} more than {c} (95 % range {lo} to {hi}); that is {rel} of its level of {mean}.",
-        "{v} 안은 {c} 안보다 {abs} 높았어요(95% 범위 {lo}에서 {hi} 사이). 평균 {mean} 수준과 비교하면 {rel} 변화예요.",
+        "{v} 안은 {c} 안보다 {abs} 높았어요(95% 범위 {lo}에서 {hi} 사이). {c} 안 평균 {mean} 대비 {rel} 변화예요.",
     ),
     "sentence_down": (
         "{v} brought {abs} less than {c} (95 % range {lo} to {hi}); that is {rel} of its level of {mean}.",
-        "{v} 안은 {c} 안보다 {abs} 낮았어요(95% 범위 {lo}에서 {hi} 사이). 평균 {mean} 수준과 비교하면 {rel} 변화예요.",
+        "{v} 안은 {c} 안보다 {abs} 낮았어요(95% 범위 {lo}에서 {hi} 사이). {c} 안 평균 {mean} 대비 {rel} 변화예요.",
     ),
     "sentence_open": (
         "{v} can't be told from {c} yet: {abs} (95 % range {lo} to {hi}, {rel}) still holds no difference.",
         (
-            "{v} 안과 {c} 안의 차이는 아직 알 수 없어요. 지금 값은 {abs}, 95% 범위는 {lo}에서 {hi} 사이({rel})라서 "
-            "차이 없음이 들어 있어요."
+            "{v} 안과 {c} 안의 차이는 아직 알 수 없어요. "
+            "지금 값은 {abs} 수준이에요(95% 범위 {lo}에서 {hi} 사이, {rel}). 이 범위에 차이 없음이 들어 있어요."
         ),
     ),
     "sentence_none": ("{v}: {why}", "{v} 안: {why}"),
@@ -241,10 +232,6 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "within": ("within limit", "한도 안"),
     "past": ("past limit", "한도 초과"),
     "cant_tell": ("can't tell yet", "아직 알 수 없음"),
-    "higher": ("higher", "높음"),
-    "lower": ("lower", "낮음"),
-    "limit_sentence": ("{m}: {word} (limit {margin}).", "{m} 지표는 {word} 상태예요(한도 {margin})."),
-    "no_limit_sentence": ("{m}: {word}.", "{m} 지표는 {word} 상태예요."),
     "guardrails_sum": ("{ok} of {n} within limits", "{n}개 중 {ok}개 한도 안"),
     "many_note": (
         "{k} comparisons; ranges are widened so that luck is not taken for a result.",
@@ -252,7 +239,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     ),
     "accept_note": (
         "Per exposed customer. Per customer who was shown the offer: {list}.",
-        "노출된 고객 기준이에요. 제안을 본 고객 기준으로는 {list}이에요.",
+        "노출된 고객 기준이에요. 제안을 본 고객 기준: {list}.",
     ),
     "show_table": ("Show as table", "표로 보기"),
     "more_numbers": ("Every number, for analysts", "분석용 전체 숫자"),
@@ -267,11 +254,11 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     # money
     "money_headline": (
         "{v}: net profit of {abs} per 1,000 customers, refunds taken off (95 % range {lo} to {hi}).",
-        "{v} 안의 순이익은 환불을 뺀 고객 1,000명당 {abs}이에요(95% 범위 {lo}에서 {hi} 사이).",
+        "{v} 안의 순이익은 환불을 뺀 고객 1,000명당 {abs} 수준이에요(95% 범위 {lo}에서 {hi} 사이).",
     ),
     "money_roi": (
         "Return on what the offer costs: {abs} (95 % range {lo} to {hi}).",
-        "제안 비용 대비 수익은 {abs}이에요(95% 범위 {lo}에서 {hi} 사이).",
+        "제안 비용 대비 수익은 {abs} 수준이에요(95% 범위 {lo}에서 {hi} 사이).",
     ),
     "money_dots": (
         "In {n} of 20 equally likely cases profit rises (Bayesian view, flat prior).",
@@ -287,19 +274,8 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "{abs}. Attributed revenue is what people who took the offer paid. It is not what the offer added.",
         "{abs}. 귀속 매출은 제안을 받아들인 고객이 낸 금액이에요. 제안으로 늘어난 금액이 아니에요.",
     ),
-    "offered_items": ("Extra revenue of offered items", "제안 상품 추가 매출"),
-    "rest_of_basket": ("Change in the rest of the basket", "나머지 장바구니 변화"),
-    "refunds": ("Refunds", "환불"),
-    "cost_of_goods": ("Cost of goods", "상품 원가"),
-    "discount_extra": ("Discount on extra units", "추가 판매분 할인"),
-    "discount_anyway": ("Discount to those who would have bought anyway", "어차피 살 고객에게 준 할인"),
-    "delivery": ("Delivery and channel", "발송과 채널 비용"),
     "net": ("Net profit", "순이익"),
     # segments
-    "no_segments": (
-        "This experiment asks about no segments: everyone counts as one.",
-        "고객층을 나누지 않은 실험이라 전체를 하나로 봐요.",
-    ),
     "outside_segments": ("(outside every segment)", "(고객층 없음)"),
     "under_ten": ("under 10 customers", "고객 10명 미만"),
     "segments_alike": (
@@ -360,8 +336,6 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "r_plan": ("Plan hash", "계획 해시"),
     "r_moments": ("Moments hash", "모멘트 해시"),
     "r_link": ("Link to these very numbers", "지금 이 숫자의 주소"),
-    "copy": ("Copy", "복사"),
-    "copied": ("Copied", "복사했어요"),
     "download": ("Download", "내려받기"),
     # set-up
     "setup_lead": (
@@ -375,7 +349,6 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "traffic": ("Traffic", "참여 비율"),
     "arms": ("Arms", "안"),
     "weight": ("Weight", "비율"),
-    "offer": ("Offer", "제안"),
     "no_offer": ("nothing is shown", "아무것도 보여 주지 않음"),
     "windows": ("Windows", "기간"),
     "windows_text": (
@@ -409,7 +382,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "From now on {traffic} of {audience} are split: {split}.",
         "지금부터 {audience} 고객의 {traffic} 비율을 나눠요. {split}.",
     ),
-    "start_end": ("Planned end: {date}.", "종료 예정일은 {date}이에요."),
+    "start_end": ("Planned end: {date}.", "{date}에 끝날 예정이에요."),
     "start_open": ("No planned end: it runs until you end it.", "종료일이 없어서 직접 끝낼 때까지 진행해요."),
     "start_undo": (
         "It can be paused at any time; what customers have seen stays recorded.",

@@ -349,12 +349,15 @@ def _row(row: Row, top: float, *, look: Look, low: float, high: float) -> list[S
     """One effect: its label and numbers, three nested bars, the point, arrows where a range is cut."""
     colour = arm_colour(row.arm, look.theme)
     middle = top + 42
-    drawn = [text_at("0", top + 14, row.label, bold=True)]
+    drawn = _haloed("0", top + 14, row.label, look, bold=True)
     if row.estimate is None:
         where = top + 14 if look.wide else top + 42
-        note = text_at("width" if look.wide else "0", where, row.note, align="right" if look.wide else "left")
-        return [*drawn, note]
-    drawn.append(text_at("width", top + 14, row.text, align="right") if look.wide else text_at("0", top + 68, row.text))
+        place, align = ("width", "right") if look.wide else ("0", "left")
+        return [*drawn, *_haloed(place, where, row.note, look, align=align)]
+    if look.wide:
+        drawn += _haloed("width", top + 14, row.text, look, align="right")
+    else:
+        drawn += _haloed("0", top + 68, row.text, look)
     ends = [
         (row.lower, row.upper, 3.0, 0.55),
         *((a, b, w, 0.75) for (a, b), w in zip(row.inner, (6.0, 10.0), strict=False)),
@@ -374,6 +377,13 @@ def _row(row: Row, top: float, *, look: Look, low: float, high: float) -> list[S
             _point(row.estimate, middle, inside, colour, arm_shape(row.arm), 170, tip=f"{row.label}: {row.text}")
         )
     return drawn
+
+
+def _haloed(x: str, y: float, text: str, look: Look, *, align: str = "left", bold: bool = False) -> list[Spec]:
+    """A text that stays legible where it crosses a rule."""
+    halo = text_at(x, y, text, align=align, bold=bold)
+    halo["mark"] |= {"stroke": look.ink["ground"], "strokeWidth": 4, "color": look.ink["ground"]}
+    return [halo, text_at(x, y, text, align=align, bold=bold)]
 
 
 def _cut(end: float | None, low: float, high: float, side: int) -> float:
