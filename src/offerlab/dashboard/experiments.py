@@ -155,7 +155,7 @@ def facts_of(experiment: Experiment, report: Report | None, speech: Speech) -> l
     if facts.day is not None and experiment.status in ("running", "paused"):
         planned = facts.days_planned
         code = "day_n" if not planned else "day_of" if facts.day <= planned else "day_past"
-            said.append(words(code, n=facts.day, N=planned))
+        said.append(words(code, n=facts.day, N=planned))
     said.append(words("one_customer" if facts.customers == 1 else "n_customers", n=speech.count(facts.customers)))
     if experiment.ends_at is not None and experiment.status == "running":
         said.append(
