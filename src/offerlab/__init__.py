@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from offerlab.client.http import Client
     from offerlab.reader import open_report
+    from offerlab.simulate import simulate
     from offerlab.stats.planning import power
 
 __version__ = "0.1.0"
-__all__ = ["Client", "open_report", "power"]
+__all__ = ["Client", "open_report", "power", "simulate"]
 
 _HOMES = {
     "Client": "offerlab.client.http",
     "open_report": "offerlab.reader",
     "power": "offerlab.stats.planning",
+    "simulate": "offerlab.simulate",
 }
 """Where the public names live: they are imported when first used, so that a start pays for none of them."""
 
