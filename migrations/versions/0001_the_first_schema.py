@@ -14,6 +14,9 @@ branch_labels = None
 depends_on = None
 
 
+identifier = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     op.create_table(
         "assignments",
@@ -61,7 +64,7 @@ def upgrade() -> None:
         "events",
         sa.Column("seq", NUMBER, nullable=False),
         sa.Column("project_id", NUMBER, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("type", sa.String(length=200), nullable=False),
         sa.Column("customer", NUMBER, nullable=False),
         sa.Column("occurred_at", NUMBER, nullable=False),
@@ -74,7 +77,7 @@ def upgrade() -> None:
     op.create_table(
         "exposures",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("experiment_id", NUMBER, nullable=False),
         sa.Column("customer", NUMBER, nullable=False),
         sa.Column("variant", sa.Integer(), nullable=False),
@@ -99,7 +102,7 @@ def upgrade() -> None:
     op.create_table(
         "interactions",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("type", sa.String(length=200), nullable=False),
         sa.Column("customer", NUMBER, nullable=False),
         sa.Column("experiment_id", NUMBER, nullable=True),
@@ -117,7 +120,7 @@ def upgrade() -> None:
     op.create_table(
         "order_lines",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("line_id", sa.Text(), nullable=False),
         sa.Column("sku", sa.String(length=200), nullable=False),
@@ -133,7 +136,7 @@ def upgrade() -> None:
     op.create_table(
         "orders",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("order_id", sa.Text(), nullable=False),
         sa.Column("customer", NUMBER, nullable=False),
         sa.Column("currency", sa.String(length=200), nullable=False),
@@ -174,7 +177,7 @@ def upgrade() -> None:
     op.create_table(
         "refund_lines",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("line_id", sa.Text(), nullable=False),
         sa.Column("quantity", NUMBER, nullable=True),
@@ -185,7 +188,7 @@ def upgrade() -> None:
     op.create_table(
         "refunds",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
         sa.Column("refund_id", sa.Text(), nullable=True),
         sa.Column("order_id", sa.Text(), nullable=False),
         sa.Column("customer", NUMBER, nullable=False),

@@ -8,6 +8,9 @@ from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, String, Text, 
 Number = BigInteger().with_variant(Integer, "sqlite")
 """An int64. SQLite's INTEGER is one already, and only that name makes a primary key its row id."""
 
+Identifier = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text whose order matters: by code point on every database, whatever its language."""
+
 Name = String(200)
 """A key, sku or word."""
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from offerlab.storage.columns import Digest, Document, Name, Number
+from offerlab.storage.columns import Digest, Document, Identifier, Name, Number
 
 metadata = MetaData(
     naming_convention={
@@ -264,7 +264,7 @@ events = Table(
     metadata,
     Column("seq", Number, primary_key=True),
     Column("project_id", Number, nullable=False),
-    Column("event_id", Text, nullable=False),
+    Column("event_id", Identifier, nullable=False),
     Column("type", Name, nullable=False),
     Column("customer", Number, nullable=False),
     Column("occurred_at", Number, nullable=False),
@@ -278,7 +278,7 @@ events = Table(
 def _event_key() -> tuple[Column[int], Column[str]]:
     return (
         Column("project_id", Number, primary_key=True, autoincrement=False),
-        Column("event_id", Text, primary_key=True),
+        Column("event_id", Identifier, primary_key=True),
     )
 
 
