@@ -9,6 +9,7 @@ from offerlab.aggregation.needs import needs_of
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Change, Experiment, MetricPlan, Variant
 from offerlab.reporting.cells import Cells
+from offerlab.reporting.measures import Monomial
 from offerlab.simulate import Treatment, cells_from, simulate
 
 START = 20_000 * DAY
@@ -35,6 +36,11 @@ def plan(**changes: object) -> Experiment:
     return replace(base, **changes)
 
 
+def needed(experiment: Experiment) -> list[Monomial]:
+    """The sums that a report of this experiment needs."""
+    return sorted(needs_of(experiment.metrics.roles()).monomials)
+
+
 def crowd(experiment: Experiment, *, sizes: Sequence[int], segments: Sequence[str] = (), seed: int = 1) -> Cells:
     """Cells of `sizes` customers per arm, spread over the segments and five days."""
     arms = [
@@ -45,5 +51,4 @@ def crowd(experiment: Experiment, *, sizes: Sequence[int], segments: Sequence[st
     picks: list[int] = rng.integers(max(len(segments), 1), size=drawn.arm.size).tolist()
     names = [segments[i] for i in picks] if segments else None
     day = 20_000 + rng.integers(5, size=drawn.arm.size)
-    needs = needs_of(experiment.metrics.roles())
-    return cells_from(drawn.values, drawn.arm, sorted(needs.monomials), segment=names, day=day)
+    return cells_from(drawn.values, drawn.arm, needed(experiment), segment=names, day=day)

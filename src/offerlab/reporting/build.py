@@ -65,12 +65,14 @@ def build_report(
     metrics = _metrics(frame)
     state, status = _state(experiment, cells, as_of)
     maturity = _maturity(experiment, analysed)
-    quality = judge_quality(experiment, cells, metrics, currency=currency, as_of=as_of, running=status == "running")
+    over = status in _ENDED or (experiment.ends_at is not None and experiment.ends_at <= as_of)
+    awaited = status == "running" and not over
+    quality = judge_quality(experiment, cells, metrics, currency=currency, as_of=as_of, running=awaited)
     situation = Situation(
         state=state,
         customers=strata.n,
         per_day=per_day(analysed, as_of),
-        over=status in _ENDED or (experiment.ends_at is not None and experiment.ends_at <= as_of),
+        over=over,
         until=maturity.final_at,
     )
     segments, heterogeneity = segments_of(frame, margin=_worth_having(experiment, metrics[0]))

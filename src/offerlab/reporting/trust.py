@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import nan
 from typing import Final
 
 from offerlab.domain.clock import DAY, SECOND, iso
 from offerlab.domain.experiment import Experiment
 from offerlab.reporting.cells import CROSSOVER, Cell, Cells
+from offerlab.reporting.comparing import mean_outcome
 from offerlab.reporting.report import ArmShare, Check, Level, MetricResult, Quality, Srm
 from offerlab.reporting.sentences import check_sentence
-from offerlab.reporting.split import planned_shares
+from offerlab.reporting.split import Strata, planned_shares
+from offerlab.stats.balance import check_balance
+from offerlab.stats.effect import Effect
 from offerlab.stats.srm import SplitCheck, check_split
 
 HOUR: Final = 3_600 * SECOND
@@ -17,7 +21,9 @@ SILENT_HOURS: Final = 6
 USUAL: Final = 10
 """Exposures that a silent stretch would usually have had, before it is called silent."""
 
-CROSSOVER_LIMIT: Final = 0.01
+BALANCE_ALPHA: Final = 0.05
+"""Only its p-value is used: the level of the ranges behind it plays no part."""
+
 _RANK: Final[dict[Level, int]] = {"stop": 0, "look": 1, "wait": 2, "pass": 3}
 
 
@@ -53,6 +59,7 @@ def judge_quality(
         _windows(experiment, cells.analysed),
         *_costs(cells.analysed),
         _skew(metrics),
+        *_balance(experiment, cells.analysed),
         *_oddities(cells.analysed, currency),
     ]
     if experiment.control is None:
@@ -162,6 +169,27 @@ def _costs(cells: Cells) -> Iterator[Check]:
     if cells.has("uncosted"):
         missing, lines = cells.total("uncosted"), cells.total("lines")
         yield _check("costs", level="look", n=missing, N=lines) if missing else _check("costs", level="pass")
+
+
+def _balance(experiment: Experiment, cells: Cells) -> Iterator[Check]:
+    """The arms compared on what was known before: an A/A test of the past."""
+    past = [name for name in ("pre_revenue", "pre_orders") if cells.has(name, name, name)]
+    if not past or not cells.total("had_orders"):
+        return
+    strata, reference = Strata(experiment, cells), experiment.control or 0
+    outcomes = [
+        mean_outcome(name, strata, reference, i, BALANCE_ALPHA)
+        for name in past
+        for i in range(len(experiment.variants))
+        if i != reference
+    ]
+    p_values = [each.p_value if isinstance(each, Effect) else nan for each in outcomes]
+    said = check_balance(p_values)
+    made = [p for p in said.p_values_adjusted if p is not None]
+    if not made:
+        return
+    level: Level = "pass" if said.state in {"pass", "not_yet"} else "look"
+    yield _check("balance", level=level, p=min(made))
 
 
 def _skew(metrics: Sequence[MetricResult]) -> Check:
