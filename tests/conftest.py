@@ -65,9 +65,12 @@ def fresh_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return _new_database(request, tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium; mark the test `browser`."""
+    """Headless Chromium; mark the test `browser`.
+
+    For one module only: while Playwright is up its event loop runs in this thread, and no test may run another.
+    """
     with running_browser() as started:
         yield started
 
