@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -113,7 +113,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
 
 
 @contextmanager
-def open_desk(settings: Settings, *, actor: str = "command line") -> Iterator[Desk]:
+def open_desk(settings: Settings, *, actor: str = "command line") -> Generator[Desk]:
     """A desk on the project `default`, for commands that run beside a server on the same store.
 
     Raises:

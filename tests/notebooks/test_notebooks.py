@@ -15,12 +15,12 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a demo with 600 shoppers."""
+    """The data folder of a demo with 300 shoppers."""
     folder = tmp_path_factory.mktemp("demo") / "offerlab-demo"
-    command = ["-m", "offerlab.cli", "demo", "--no-stay", "--port", "0", "--shoppers", "600", "--data-dir", str(folder)]
+    command = ["-m", "offerlab.cli", "demo", "--no-stay", "--port", "0", "--shoppers", "300", "--data-dir", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False, timeout=900
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "planted" in done.stdout

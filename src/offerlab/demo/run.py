@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -445,7 +445,7 @@ def _free_port(wanted: int) -> int:
 
 
 @contextmanager
-def _serving(settings: Settings, clock: DemoClock) -> Iterator[App]:
+def _serving(settings: Settings, clock: DemoClock) -> Generator[App]:
     """The service in a thread of this process, on the demo's clock."""
     app = create_app(settings, now=clock.now, new_salt=lambda: SALT)
     server = uvicorn.Server(configuration(Front.around(app), settings))

@@ -4,7 +4,7 @@ SQLite runs with WAL and `synchronous=FULL`: an acknowledged commit survives pow
 that a transaction never finds out half-way that another one was first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ def _sqlite(url: str) -> Engine:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine) -> Generator[Connection]:
     """One consistent view of the store.
 
     Raises:
@@ -79,7 +79,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine) -> Generator[Connection]:
     """One transaction: all of it is on disk when the block ends, or none.
 
     Raises:
@@ -90,7 +90,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Turn the driver's "not now" into ours; errors of the program pass as they are."""
     try:
         yield

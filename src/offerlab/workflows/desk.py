@@ -1,6 +1,6 @@
 """Who acts on which project, and the transaction they act in."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ class Desk:
         self._open: Connection | None = None
 
     @contextmanager
-    def change(self) -> Iterator[Connection]:
+    def change(self) -> Generator[Connection]:
         """A transaction that changes decisions: afterwards every replica knows, this one at once.
 
         Inside an open one it is the same transaction: several verbs stand or fall together.
