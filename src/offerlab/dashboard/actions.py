@@ -24,6 +24,7 @@ from offerlab.workflows import authoring
 Step = Literal["start", "pause", "resume", "archive", "ramp", "end"]
 STEPS: Final[tuple[Step, ...]] = ("start", "pause", "resume", "archive", "ramp", "end")
 CONCLUSIONS: Final[tuple[Conclusion, ...]] = ("ship", "keep_control", "undecided", "invalid")
+_BY_WORD: Final[dict[str, Conclusion]] = {each: each for each in CONCLUSIONS}
 _NOTHING: Final = "-"
 _FROM: Final[dict[Step, tuple[str, ...]]] = {
     "start": ("draft",),
@@ -147,7 +148,7 @@ def _weights(experiment: Experiment, form: dict[str, str], visit: Visit) -> dict
 def _end(request: AnyRequest, visit: Visit, experiment: Experiment, form: dict[str, str]) -> None:
     words = Speech(visit.language, "USD", 0).words
     served, learnt, note = form.get("serve"), form.get("conclusion"), form.get("note", "").strip()
-    conclusion = next((each for each in CONCLUSIONS if each == learnt), None)
+    conclusion = _BY_WORD.get(learnt or "")
     if served not in (_NOTHING, *(arm.key for arm in experiment.variants)) or conclusion is None:
         raise Refusal(words("end_missing"), "serve")
     if _goes_against(_report(request, visit, experiment), conclusion) and not note:
@@ -239,7 +240,7 @@ def _ending(experiment: Experiment, report: Report, form: dict[str, str], speech
         )
         for value in CONCLUSIONS
     )
-    chosen = next((each for each in CONCLUSIONS if each == form.get("conclusion")), None)
+    chosen = _BY_WORD.get(form.get("conclusion", ""))
     return Ending(serve, learn, chosen is not None and _goes_against(report, chosen))
 
 

@@ -123,8 +123,12 @@ def run_demo(folder: Path, *, port: int, shoppers: int, stay: bool, console: Con
 def _until_told() -> None:
     """Wait for Ctrl-C or SIGTERM."""
     told = threading.Event()
+
+    def tell_us(_number: int, _frame: object) -> None:
+        told.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, tell_us)
     while not told.wait(1):
         pass
 

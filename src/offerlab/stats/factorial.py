@@ -183,7 +183,7 @@ def _recommend(
 
 
 def _check(factors: Sequence[Factor], means: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats]:
-    if not factors or any(len(set(f.levels)) != len(f.levels) or len(f.levels) < 2 for f in factors):  # noqa: PLR2004
+    if not factors or any(len(set(f.levels)) != len(f.levels) or len(f.levels) < 2 for f in factors):  # noqa: PLR2004 - a factor has two levels or more
         raise InvalidPlan("a factor has two or more different levels", field="factors")
     if len({f.name for f in factors}) != len(factors):
         raise InvalidPlan("two factors have the same name", field="factors")

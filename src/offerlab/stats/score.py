@@ -83,6 +83,10 @@ def ratio_ends(counts: Counts, at_one: Array, targets: Array) -> tuple[Array, Ar
     return np.where(counts.x_t > 0, ratio[0], 0.0), ratio[1]
 
 
+_FARTHEST_LOG = 300.0
+"""Ratios beyond e^300 are as good as none; further out the arithmetic overflows."""
+
+
 def _difference_score(counts: Counts, delta: Array) -> Array:
     """The score of p_t - p_c = delta."""
     p_t, p_c = counts.rates()
@@ -115,7 +119,7 @@ def _restricted_to_difference(counts: Counts, delta: Array) -> Array:
 def _ratio_score(counts: Counts, log_ratio: Array) -> Array:
     """The score of p_t / p_c = exp(log_ratio)."""
     p_t, p_c = counts.rates()
-    ratio = np.exp(log_ratio)
+    ratio = np.exp(np.clip(log_ratio, -_FARTHEST_LOG, _FARTHEST_LOG))
     size = counts.n_t + counts.n_c
     middle = counts.n_t * ratio + counts.x_t + counts.n_c + counts.x_c * ratio
     product = 4 * size * ratio * (counts.x_t + counts.x_c)

@@ -87,7 +87,7 @@ def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int
     rejected = [Refused(index=item.index, code=item.code, detail=item.detail) for item in translator.rejections]
     accepted = duplicates = 0
     for index, found in by_item.items():
-        bad = next((outcome for outcome in found if outcome in _EXPLAINED), None)
+        bad: Outcome | None = "conflict" if "conflict" in found else "erased" if "erased" in found else None
         if bad is not None:
             rejected.append(Refused(index=index, code=bad, detail=_EXPLAINED[bad]))
         elif "accepted" in found:
