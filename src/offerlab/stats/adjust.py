@@ -37,7 +37,7 @@ def fit(control: Moments, treatment: Moments, *, slopes: Slopes) -> Fit:
 
     Source:
         Deng, Xu, Kohavi & Walker (2013), WSDM, eqs. 4-5; Lin (2013), Annals of Applied Statistics 7(1), 295-318;
-        docs/formulas.md for the joint cumulants.
+        docs/formulas/variance-reduction.md for the joint cumulants.
     """
     p = len(control.columns) - 1
     if slopes == "common":

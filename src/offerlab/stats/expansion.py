@@ -2,7 +2,7 @@
 
 A statistic U that is standard normal to first order has, to second order, the mean E and the skewness K. The cubic
 g(U) = U + b U^2 + b^2 U^3 / 3 - E + K/6 with b = -K/6 undoes both and never turns back, so that it can be inverted.
-docs/formulas.md derives E and K for the logarithm of a ratio and for a contrast.
+docs/formulas/means.md derives E and K for the logarithm of a ratio and for a contrast.
 
 Source:
     Hall (1992), JRSS-B 54(1), 221-228, for the monotone cubic; Cornish & Fisher (1938).

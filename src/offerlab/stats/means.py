@@ -35,8 +35,8 @@ def mean_differences(
         InvalidPlan: alpha outside (0, 1).
 
     Source:
-        docs/formulas.md; Hall (1992); Fieller (1954); Welch (1947), Biometrika 34(1-2), 28-35, degrees of freedom by
-        Satterthwaite (1946).
+        docs/formulas/means.md; Hall (1992); Fieller (1954); Welch (1947), Biometrika 34(1-2), 28-35, degrees of freedom
+        by Satterthwaite (1946).
     """
     base, top = mean_level(control, column), mean_level(treatment, column)
     freedom = _freedom(base.variance, top.variance, control.n, treatment.n) if method == "welch" else None

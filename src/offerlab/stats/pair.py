@@ -127,7 +127,7 @@ def ratio_level(arm: Moments, numerator: str | int, denominator: str | int) -> L
     """The ratio of two column means, by the delta method with its second order.
 
     Source:
-        Deng, Knoblich & Lu (2018), KDD, for the variance; docs/formulas.md for curvature and cumulant.
+        Deng, Knoblich & Lu (2018), KDD, for the variance; docs/formulas/means.md for curvature and cumulant.
     """
     i, j = arm.position(numerator), arm.position(denominator)
     below = np.where(arm.mean[..., j] != 0, arm.mean[..., j], 1.0)
