@@ -1,6 +1,7 @@
 """A report from cells: what every report holds, and that it says nothing twice or differently."""
 
 import msgspec
+import pytest
 
 from offerlab.domain.experiment import Experiment, MetricPlan, Variant
 from offerlab.domain.metric import METRICS
@@ -45,3 +46,14 @@ def test_broken_split_is_investigated() -> None:
     report = report_of(experiment, crowd(experiment, sizes=(24_000, 26_000)))
     assert report.verdict.decision == "investigate"
     assert not report.quality.srm.ok
+
+
+@pytest.mark.parametrize("seed", [35, 48, 61, 65])
+def test_a_segment_where_all_or_none_did_has_a_report(seed: int) -> None:
+    """A handful of customers, all of one arm converted and none of the other: said or undetermined, never a crash."""
+    sizes = {35: (8, 2, 5), 48: (5, 3, 12), 61: (3, 8, 5), 65: (5, 3, 30)}[seed]
+    for primary in ("revenue_per_customer", "acceptance_rate", "conversion_rate", "aov"):
+        metrics = MetricPlan(primary=primary, secondary=("offered_item_rate",), guardrails=("refund_rate",))
+        experiment = plan(segments=("new", "repeat"), metrics=metrics)
+        cells = crowd(experiment, sizes=sizes, segments=("new", "repeat"), seed=seed)
+        assert report_of(experiment, cells).metrics[0].metric == primary

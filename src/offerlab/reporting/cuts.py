@@ -89,10 +89,21 @@ def _readings(
     for i, arm in enumerate(experiment.variants):
         if i != control and frames:
             outcomes = [
-                contrast_of(key, each.strata, control, i, [frame.rule.alpha]).said[0] for each in frames.values()
+                _measurable(contrast_of(key, each.strata, control, i, [frame.rule.alpha]).said[0])
+                for each in frames.values()
             ]
             found[arm.key] = i, read_segments(outcomes, margin=margin, alpha=frame.rule.alpha)
     return found
+
+
+def _measurable(said: stats.Outcome) -> stats.Outcome:
+    """An outcome that can be weighed against others.
+
+    One without a positive error has no weight: all customers of one arm did, none of the other.
+    """
+    if isinstance(said, stats.Undetermined) or said.standard_error > 0:
+        return said
+    return stats.Undetermined("no_variance", "Every customer of an arm has the same value, so chance has no measure.")
 
 
 def _shrunk(
