@@ -188,6 +188,21 @@ def test_nobody_or_everybody_converted_is_a_finite_answer(x_t: int, n_t: int, x_
     assert isinstance(effect.relative, Interval) == (x_c > 0)
 
 
+@pytest.mark.parametrize(
+    ("x_t", "n_t", "x_c", "n_c", "told"),
+    [
+        pytest.param(45, 1000, 40, 1000, False, id="42 each"),
+        pytest.param(30, 1000, 40, 1000, True, id="35 each"),
+        pytest.param(990, 1000, 985, 1000, True, id="hardly anybody without"),
+        pytest.param(8, 2000, 72, 18_000, True, id="8 in a tenth"),
+    ],
+)
+def test_few_conversions_are_told(x_t: int, n_t: int, x_c: int, n_c: int, *, told: bool) -> None:
+    """Below forty, weighed by the smaller arm, the effect says too few, as the means do."""
+    effect = _effect(x_t, n_t, x_c, n_c)
+    assert ("too_few" in {caution.code for caution in effect.warnings}) is told
+
+
 def test_an_empty_arm_is_undetermined() -> None:
     """Without customers nothing can be said."""
     outcome = _outcome(0, 0, 3, 10)

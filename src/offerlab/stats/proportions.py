@@ -15,6 +15,7 @@ from offerlab.stats.effects import CautionMask, Effects, checked_alpha, first_re
 from offerlab.stats.exact import boschloo
 from offerlab.stats.moments import Moments, stack
 from offerlab.stats.score import Counts, difference_ends, ratio_ends, score
+from offerlab.stats.trust import few_converters
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -92,6 +93,8 @@ def compare_counts(x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: flo
     lower, upper = difference_ends(counts, raw, ends)
     relative_lower, relative_upper = ratio_ends(counts, raw, ends)
     p_t, p_c = counts.rates()
+    converters = counts.x_t + counts.x_c
+    told = CautionMask("exact_fallback", _EXACT, exact, critical)
     return Effects(
         estimate=p_t - p_c,
         lower=lower,
@@ -108,7 +111,7 @@ def compare_counts(x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: flo
         method=exact.astype(np.int8),
         methods=METHODS,
         alpha=level,
-        cautions=(CautionMask("exact_fallback", _EXACT, exact, critical),),
+        cautions=(few_converters(np.minimum(converters, counts.n_t + counts.n_c - converters), n_c, n_t), told),
     )
 
 

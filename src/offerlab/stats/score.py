@@ -5,18 +5,20 @@ Source:
     estimates in closed form, as in their appendix; Farrington & Manning (1990).
 """
 
+from collections.abc import Callable
 from math import pi
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from offerlab.stats.roots import solve, widen
+from offerlab.stats.roots import secant, solve, widen
 
 Array = NDArray[np.float64]
 
 _POLISH = 1e-6  # one Newton step gives rare offers back the digits that trigonometry loses near its corner
 _FAR = 1e9  # stands for the infinite score of an impossible hypothesis
+_FARTHEST_LOG = 300.0  # ratios beyond e^300 are as good as none; further out the arithmetic overflows
 
 
 class Counts(Struct, frozen=True, eq=False):
@@ -45,20 +47,29 @@ def difference_ends(counts: Counts, at_zero: Array, targets: Array) -> tuple[Arr
     """The differences at which the score takes the target values, (2, ...): first positive, then negative."""
     p_t, p_c = counts.rates()
     estimate = p_t - p_c
-    values = at_zero - targets
-    inside = np.stack([values[0] > 0, values[1] < 0])
+    error = np.sqrt(p_t * (1 - p_t) / counts.n_t + p_c * (1 - p_c) / counts.n_c)
+
+    miss = _difference_miss(counts, targets)
+    inside = np.stack([at_zero > targets[0], at_zero < targets[1]])
+    first = np.clip(estimate - targets * error, -0.999, 0.999)
+    second = np.clip(first + miss(first) * error, -0.999, 0.999)
+    root, settled = secant(miss, first, second, np.ones(first.shape))
+    side = np.where(inside, np.sign(estimate), np.array([-1.0, 1.0]).reshape(2, *([1] * estimate.ndim)))
+    good = settled & (root * side >= 0) & (np.abs(root) < 1)
+    if not good.all():
+        root = np.where(good, root, _bracketed_difference(miss, estimate, at_zero - targets, targets, inside))
+    return np.where(estimate <= -1, -1.0, root[0]), np.where(estimate >= 1, 1.0, root[1])
+
+
+def _bracketed_difference(
+    miss: Callable[[Array], Array], estimate: Array, values: Array, targets: Array, inside: NDArray[np.bool_]
+) -> Array:
+    """The same, safe at any corner of the table: between zero, the estimate and the walls at -1 and 1."""
     wall = np.stack([-np.ones(estimate.shape), np.ones(estimate.shape)])
     toward = np.stack([np.minimum(estimate, 0.0), np.maximum(estimate, 0.0)])
     begin, end = np.where(inside, 0.0, toward), np.where(inside, estimate, wall)
-    root = solve(
-        lambda delta: _difference_score(counts, delta) - targets,
-        begin,
-        end,
-        np.where(begin == 0, values, -targets),
-        np.where(inside, -targets, -wall * _FAR),
-        np.ones(begin.shape),
-    )
-    return np.where(estimate <= -1, -1.0, root[0]), np.where(estimate >= 1, 1.0, root[1])
+    at_begin, at_end = np.where(begin == 0, values, -targets), np.where(inside, -targets, -wall * _FAR)
+    return solve(miss, begin, end, at_begin, at_end, np.ones(begin.shape))
 
 
 def ratio_ends(counts: Counts, at_one: Array, targets: Array) -> tuple[Array, Array]:
@@ -67,53 +78,61 @@ def ratio_ends(counts: Counts, at_one: Array, targets: Array) -> tuple[Array, Ar
     Nonsense where nobody in control converted (the caller says so).
     """
     p_t, p_c = counts.rates()
-    spread = (1 - p_t) / np.maximum(counts.x_t, 0.5) + (1 - p_c) / np.maximum(counts.x_c, 0.5)
-    log = np.log(np.maximum(counts.x_t, 0.5) / counts.n_t) - np.log(np.maximum(counts.x_c, 0.5) / counts.n_c)
-    values = at_one - targets
-    reach = np.abs(log) + np.max(np.abs(targets), axis=0) * np.sqrt(spread) + 1e-3
+    x_t, x_c = np.maximum(counts.x_t, 0.5), np.maximum(counts.x_c, 0.5)
+    error = np.sqrt((1 - p_t) / x_t + (1 - p_c) / x_c + 1e-12)
+    log = np.log(x_t / counts.n_t) - np.log(x_c / counts.n_c)
     usable = np.stack([(counts.x_t > 0) & (counts.x_c > 0), counts.x_c > 0])
 
     def miss(t: Array) -> Array:
         return np.where(usable, _ratio_score(counts, t) - targets, 0.0)
 
-    values = np.where(usable, values, 0.0)
-    start = np.zeros(values.shape)
-    end, at_end, _ = widen(miss, start, np.where(values > 0, reach, -reach), values)
-    ratio = np.exp(solve(miss, start, end, values, at_end, np.ones(values.shape)))
+    first = log - targets * error
+    second = first + np.clip(miss(first), -1.0, 1.0) * error
+    root, settled = secant(miss, first, second, np.ones(first.shape))
+    values = np.where(usable, at_one - targets, 0.0)
+    good = ~usable | (settled & ((root > 0) == (values > 0)))
+    if not good.all():
+        reach = np.abs(log) + np.max(np.abs(targets), axis=0) * error + 1e-3
+        start = np.zeros(values.shape)
+        end, at_end, _ = widen(miss, start, np.where(values > 0, reach, -reach), values)
+        root = np.where(good, root, solve(miss, start, end, values, at_end, np.ones(values.shape)))
+    ratio = np.exp(np.where(usable, root, 0.0))
     return np.where(counts.x_t > 0, ratio[0], 0.0), ratio[1]
 
 
-_FARTHEST_LOG = 300.0
-"""Ratios beyond e^300 are as good as none; further out the arithmetic overflows."""
+def _difference_miss(counts: Counts, targets: Array) -> Callable[[Array], Array]:
+    """The score of p_t - p_c = delta, less the targets, as a function of delta.
 
-
-def _difference_score(counts: Counts, delta: Array) -> Array:
-    """The score of p_t - p_c = delta."""
+    The likeliest p_c under that hypothesis is the root of a cubic, by trigonometry and one Newton step.
+    """
     p_t, p_c = counts.rates()
-    base = _restricted_to_difference(counts, delta)
-    top = np.clip(base + delta, 0.0, 1.0)
-    size = counts.n_t + counts.n_c
-    variance = (top * (1 - top) / counts.n_t + base * (1 - base) / counts.n_c) * size / (size - 1)
-    gap = p_t - p_c - delta
-    return np.where(variance > 0, gap / np.sqrt(np.where(variance > 0, variance, 1.0)), np.sign(gap) * _FAR)
-
-
-def _restricted_to_difference(counts: Counts, delta: Array) -> Array:
-    """The likeliest p_c when p_t = p_c + delta: the root of a cubic by trigonometry."""
     size, total = counts.n_t + counts.n_c, counts.x_t + counts.x_c
-    l2 = (counts.n_t + 2 * counts.n_c) * delta - size - total
-    l1 = (counts.n_c * delta - size - 2 * counts.x_c) * delta + total
-    l0 = counts.x_c * delta * (1 - delta)
-    third = l2 / (3 * size)
-    q = third**3 - third * l1 / (2 * size) + l0 / (2 * size)
-    p = np.copysign(np.sqrt(np.maximum(third**2 - l1 / (3 * size), 0.0)), q)
-    cube = p**3
-    angle = (pi + np.arccos(np.clip(q / np.where(cube == 0, 1.0, cube), -1.0, 1.0))) / 3
-    root = np.clip(2 * p * np.cos(angle) - third, np.maximum(0.0, -delta), np.minimum(1.0, 1 - delta))
-    slope = (3 * size * root + 2 * l2) * root + l1
-    step = (((size * root + l2) * root + l1) * root + l0) / np.where(slope == 0, 1.0, slope)
-    polished = np.where(np.abs(step) < _POLISH, root - step, root)
-    return np.clip(polished, np.maximum(0.0, -delta), np.minimum(1.0, 1 - delta))
+    factor = size / (size - 1)
+    per_t, per_c = factor / counts.n_t, factor / counts.n_c
+    a, b = (counts.n_t + 2 * counts.n_c) / (3 * size), (size + total) / (3 * size)
+    c, d, e = counts.n_c / (3 * size), (size + 2 * counts.x_c) / (3 * size), total / (3 * size)
+    h = counts.x_c / size
+    estimate = p_t - p_c
+
+    def miss(delta: Array) -> Array:
+        third, l1 = a * delta - b, (c * delta - d) * delta + e  # of the cubic's coefficients over 3 N
+        l0 = h * delta * (1 - delta)
+        q = third * (third * third - 1.5 * l1) + l0 / 2
+        p = np.copysign(np.sqrt(np.maximum(third * third - l1, 0.0)), q)
+        cube = p * p * p
+        angle = (pi + np.arccos(np.clip(q / np.where(cube == 0, 1.0, cube), -1.0, 1.0))) / 3
+        low, high = np.maximum(0.0, -delta), np.minimum(1.0, 1 - delta)
+        base = np.minimum(np.maximum(2 * p * np.cos(angle) - third, low), high)
+        slope = 3 * ((base + 2 * third) * base + l1)
+        step = (((base + 3 * third) * base + 3 * l1) * base + l0) / np.where(slope == 0, 1.0, slope)
+        base = np.minimum(np.maximum(np.where(np.abs(step) < _POLISH, base - step, base), low), high)
+        top = np.minimum(np.maximum(base + delta, 0.0), 1.0)
+        variance = top * (1 - top) * per_t + base * (1 - base) * per_c
+        gap = estimate - delta
+        score_ = np.where(variance > 0, gap / np.sqrt(np.where(variance > 0, variance, 1.0)), np.sign(gap) * _FAR)
+        return np.asarray(score_ - targets)
+
+    return miss
 
 
 def _ratio_score(counts: Counts, log_ratio: Array) -> Array:

@@ -24,17 +24,9 @@ def cautions(control: Moments, treatment: Moments, column: str | int = 0) -> tup
     """
     i = control.position(column)
     smaller = np.minimum(control.n, treatment.n)
-    both = control.n + treatment.n
-    converters = (control.converters(i) + treatment.converters(i)) * smaller / np.maximum(both, 1.0)
     needed = ENOUGH_PER_SQUARED_SKEWNESS * pooled_squared_skewness(control, treatment, i)
     return (
-        CautionMask(
-            "too_few",
-            "Too few converting customers: those of both arms times the share of the smaller arm are {value}, below "
-            f"{ENOUGH_CONVERTERS:g}; the error rate may be missed.",
-            converters < ENOUGH_CONVERTERS,
-            converters,
-        ),
+        few_converters(control.converters(i) + treatment.converters(i), control.n, treatment.n),
         CautionMask(
             "skewed",
             "A few customers carry the sum: the smaller arm needs {value} customers for so skewed a metric; cap it, "
@@ -42,6 +34,18 @@ def cautions(control: Moments, treatment: Moments, column: str | int = 0) -> tup
             smaller < needed,
             needed,
         ),
+    )
+
+
+def few_converters(converters: Array, n_c: Array, n_t: Array) -> CautionMask:
+    """Which comparisons have too few converting customers, those of both arms taken together."""
+    weighed = converters * np.minimum(n_c, n_t) / np.maximum(n_c + n_t, 1.0)
+    return CautionMask(
+        "too_few",
+        "Too few converting customers: those of both arms times the share of the smaller arm are {value}, below "
+        f"{ENOUGH_CONVERTERS:g}; the error rate may be missed.",
+        weighed < ENOUGH_CONVERTERS,
+        weighed,
     )
 
 
