@@ -48,11 +48,11 @@ def _daily_tests() -> frozenset[str]:
     names: set[str] = set()
     for _, tree in parsed("tests"):
         whole: set[str] = set()
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and "pytestmark" in {
-                name.id for name in node.targets if isinstance(name, ast.Name)
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign) and "pytestmark" in {
+                name.id for name in statement.targets if isinstance(name, ast.Name)
             }:
-                whole |= _marks(node.value)
+                whole |= _marks(statement.value)
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 marks = whole.union(*(_marks(decorator) for decorator in node.decorator_list))
