@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -322,13 +322,18 @@ async def _replay(demo: Demo, shoppers: Sequence[Shopper], treats: Sequence[Trea
     by_arm = {treat.arm: treat for treat in treats}
     headers = {"Authorization": f"Bearer {demo.key}"}
     bar = demo.progress.add_task("shoppers -> decide, expose, order, refund", total=len(shoppers))
-    gate = asyncio.Semaphore(ABREAST)
     late: list[dict[str, Any]] = []
-    async with httpx.AsyncClient(base_url=demo.url, headers=headers, timeout=60) as client:
+    async with AsyncExitStack() as stack:
+        # One client per lane: a pool of many connections looks at each of them for every request.
+        lanes: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
+        for _ in range(ABREAST):
+            lane = httpx.AsyncClient(base_url=demo.url, headers=headers, timeout=60)
+            lanes.put_nowait(await stack.enter_async_context(lane))
 
         async def visit(shopper: Shopper) -> list[dict[str, Any]]:
-            async with gate:
-                decision = await _decide(client, shopper)
+            lane = await lanes.get()
+            decision = await _decide(lane, shopper)
+            lanes.put_nowait(lane)
             demo.progress.advance(bar)
             return _bought(demo, shopper, decision, by_arm)
 
