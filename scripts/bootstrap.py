@@ -33,6 +33,7 @@ UV_FROM_PIP = {  # pip's setting -> uv's variable
     "proxy": "ALL_PROXY",
     "trusted-host": "UV_INSECURE_HOST",
 }
+UNCOMPILED = r"[/\\](tests?|testing|mypy|mypyc|pyright|pip|setuptools|uv)[/\\]"  # never imported, or compiled already
 PIP_PRECEDENCE = ("global", "site", "user", "install", ":env:")
 
 
@@ -120,6 +121,12 @@ def install_project() -> None:
         fail("could not install OfferLab itself; the lines above say why")
 
 
+def compile_installed() -> None:
+    """Byte-compile what was installed; otherwise every process does it anew where Python may not write its cache."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    run(str(PYTHON), "-m", "compileall", "-qq", "-j", "0", "-x", UNCOMPILED, str(VENV), env=env)
+
+
 def main() -> None:
     """Install the set named on the command line, unless it is there."""
     name = sys.argv[1] if len(sys.argv) > 1 else "dev"
@@ -134,6 +141,7 @@ def main() -> None:
         install(LOCKS / f"{part}.txt")
     if name != "postgres":
         install_project()
+    compile_installed()
     (VENV / f".{name}.stamp").write_text(fingerprint(name))
     print(f"bootstrap: done in {time.monotonic() - started:.0f} s", flush=True)
 

@@ -115,7 +115,7 @@ def _read() -> Iterator[_Row]:
     import pyarrow.parquet as pq  # type: ignore[import-untyped] # noqa: PLC0415
 
     with resources.as_file(resources.files("offerlab.demo.data").joinpath(_DATA)) as path:
-        columns = pq.read_table(path).to_pydict()
+        columns = pq.ParquetFile(path).read().to_pydict()  # `read_table` imports pandas
     lines = zip(
         *(columns[name] for name in ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate")),
         *(columns[name] for name in ("UnitPrice", "CustomerID", "Country")),
