@@ -45,10 +45,7 @@ class Speech:
 
     def end(self, value: float | None, unit: Unit, *, last: bool = False) -> str:
         """An end of a range; a share's unit is written once, at the last one."""
-        if value is None:
-            return "∞" if last else "−∞"
-        text = self.effect(value, unit)
-        return text if last or self.language == "ko" else text.replace(" percentage points", "")
+        return figures.end(value, unit, self.currency, self.language, last=last)
 
     def range(self, said: Interval | None, unit: Unit) -> str:
         """Both ends of a range."""

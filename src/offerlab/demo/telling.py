@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -34,24 +35,25 @@ def tell(console: Console, report: Report, planted: Sequence[Planted], *, url: s
 
 
 def _planted_table(report: Report, planted: Sequence[Planted]) -> Table:
-    table = Table(title="Planted and found (effect per customer against control, 95 % range)", title_justify="left")
-    for name in ("metric", "arm", "planted", "found", "from", "to", "planted lies inside"):
+    title = "Planted and found: effect per customer against control"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("metric", "arm", "planted", "found", "95 % range", "inside"):
         table.add_column(name, justify="left" if name in ("metric", "arm") else "right")
     effects = {(metric.metric, effect.variant): effect for metric in report.metrics for effect in metric.effects}
     for one in planted:
         for metric, truth in one.effects.items():
             found = effects.get((metric, one.arm))
             if found is not None:
-                table.add_row(metric, one.arm, f"{truth:+.4f}", *_found(found, truth))
+                table.add_row(metric, one.arm, f"{truth:+.3f}", *_found(found, truth))
     return table
 
 
-def _found(effect: Effect, truth: float) -> tuple[str, str, str, str]:
+def _found(effect: Effect, truth: float) -> tuple[str, str, str]:
     absolute = effect.absolute
     if absolute is None:
         reason = effect.undetermined.detail if effect.undetermined is not None else "not said"
-        return "–", "–", "–", reason
+        return "–", "–", reason
     lower = float("-inf") if absolute.lower is None else absolute.lower
     upper = float("inf") if absolute.upper is None else absolute.upper
     inside = "yes" if lower <= truth <= upper else "no"
-    return f"{absolute.estimate:+.4f}", f"{lower:+.4f}", f"{upper:+.4f}", inside
+    return f"{absolute.estimate:+.3f}", f"{lower:+.3f} to {upper:+.3f}", inside

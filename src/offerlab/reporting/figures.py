@@ -34,6 +34,14 @@ def effect(value: float, unit: Unit, currency: str, language: Language, *, signe
     return f"+{text}" if signed and value > 0 else text
 
 
+def end(value: float | None, unit: Unit, currency: str, language: Language, *, last: bool = False) -> str:
+    """An end of a range, open where None; the unit of a share is written once, at the last end."""
+    if value is None:
+        return "∞" if last else f"{MINUS}∞"
+    text = effect(value, unit, currency, language)
+    return text if last or unit != "share" else text.replace(" percentage points", "").replace("%p", "")
+
+
 def level(value: float, unit: Unit, currency: str, language: Language) -> str:
     """A metric's own value."""
     if unit == "share":

@@ -177,10 +177,8 @@ def effect_sentence(report: Report, metric: MetricResult, effect: Effect, langua
         return f"{pair[language]}: {why}"
     currency = report.facts.currency
     said = figures.effect(effect.absolute.estimate, metric.unit, currency, language, signed=True)
-    lower, upper = (
-        "∞" if end is None else figures.effect(end, metric.unit, currency, language)
-        for end in (effect.absolute.lower, effect.absolute.upper)
-    )
+    lower = figures.end(effect.absolute.lower, metric.unit, currency, language)
+    upper = figures.end(effect.absolute.upper, metric.unit, currency, language, last=True)
     percent = round(100 * (1 - report.facts.alpha))
     text = {
         "en": f"{said} ({percent} % range {lower} to {upper})",

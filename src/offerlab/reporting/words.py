@@ -49,7 +49,7 @@ STATES: Final[dict[str, tuple[str, str]]] = {
 REASONS: Final[dict[str, tuple[str, str]]] = {
     "ship": (
         (
-            "Ship {v}. It brought {abs} more {m} than control (95 % range {lo} to {hi}), "
+            "Ship {v}. It raised the {m} by {abs} over control (95 % range {lo} to {hi}), "
             "and every guardrail stayed within its limit."
         ),
         (
@@ -69,7 +69,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "ship_lower": (
         (
-            "Ship {v}. It brought {m} down by {abs} (95 % range {lo} to {hi}), "
+            "Ship {v}. It brought the {m} down by {abs} (95 % range {lo} to {hi}), "
             "and every guardrail stayed within its limit."
         ),
         (
@@ -78,11 +78,11 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "ship_plain": (
-        "Ship {v}. It brought {abs} more {m} than control (95 % range {lo} to {hi}).",
+        "Ship {v}. It raised the {m} by {abs} over control (95 % range {lo} to {hi}).",
         "{v} 안을 적용하세요. 대조군보다 {m} 지표가 {abs} 높았어요(95% 범위 {lo}에서 {hi} 사이).",
     ),
     "ship_plain_lower": (
-        "Ship {v}. It brought {m} down by {abs} (95 % range {lo} to {hi}).",
+        "Ship {v}. It brought the {m} down by {abs} (95 % range {lo} to {hi}).",
         "{v} 안을 적용하세요. 대조군보다 {m} 지표가 {abs} 낮았어요(95% 범위 {lo}에서 {hi} 사이).",
     ),
     "ship_segment": (
@@ -96,11 +96,11 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "keep_worse": (
-        "Keep control. {v} lowered {m} by {abs} ({lo} to {hi}).",
+        "Keep control. {v} lowered the {m} by {abs} ({lo} to {hi}).",
         "대조군을 유지하세요. {v} 안에서 {m} 지표가 {abs} 줄었어요({lo}에서 {hi} 사이).",
     ),
     "keep_worse_higher": (
-        "Keep control. {v} raised {m} by {abs} ({lo} to {hi}).",
+        "Keep control. {v} raised the {m} by {abs} ({lo} to {hi}).",
         "대조군을 유지하세요. {v} 안에서 {m} 지표가 {abs} 늘었어요({lo}에서 {hi} 사이).",
     ),
     "keep_too_small": (
@@ -108,7 +108,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         "대조군을 유지하세요. {v} 안에 효과가 있더라도, 정해 둔 최소 효과 {mde}보다 작아요.",
     ),
     "keep_guardrail": (
-        "Keep control. {v} improved {m}, but {g} got worse by {x} ({lo} to {hi}), past the limit of {margin}.",
+        "Keep control. {v} improved the {m}, but the {g} got worse by {x} ({lo} to {hi}), past the limit of {margin}.",
         (
             "대조군을 유지하세요. {v} 안에서 {m} 지표는 나아졌지만 {g} 지표가 {x} 나빠져서({lo}에서 {hi} 사이) "
             "한도 {margin} 기준을 넘었어요."
@@ -116,18 +116,18 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "keep_undecided": (
         (
-            "Keep control: we can't tell. The test ran as planned and both a gain of {hi} and a loss of {lo} "
+            "Keep control: we can't tell. The test ran as planned and both a gain of {hi} and a loss of {loss} "
             "remain possible."
         ),
-        "결론이 나지 않아 대조군을 유지해요. 계획대로 끝났지만 {hi} 이득도 {lo} 손실도 가능해요.",
+        "결론이 나지 않아 대조군을 유지해요. 계획대로 끝났지만 {hi} 이득도 {loss} 손실도 가능해요.",
     ),
     "keep_unknown": (
-        "Keep control: we can't tell. The test has ended without enough data for {m}.",
+        "Keep control: we can't tell. The test has ended without enough data for the {m}.",
         "결론이 나지 않아 대조군을 유지해요. 계획은 끝났지만 {m} 지표를 판단할 데이터가 부족해요.",
     ),
     "run_on": (
         (
-            "Keep running, about {n} more days. So far {m} moved by {est} ({lo} to {hi}); "
+            "Keep running, about {n} more days. So far the {m} moved by {est} ({lo} to {hi}); "
             "{k} more customers are needed to see {mde}."
         ),
         (
@@ -136,7 +136,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "run_on_open": (
-        "Keep running. So far {m} moved by {est} ({lo} to {hi}); {k} more customers are needed to see {mde}.",
+        "Keep running. So far the {m} moved by {est} ({lo} to {hi}); {k} more customers are needed to see {mde}.",
         (
             "더 진행하세요. 지금까지 {m} 지표가 {est} 변했어요({lo}에서 {hi} 사이). "
             "최소 효과 {mde} 크기를 확인하려면 고객 {k}명이 더 필요해요."
@@ -153,7 +153,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     "run_on_thin": (
-        "Keep running: too little has happened to judge {m}. {why}",
+        "Keep running: too little has happened to judge the {m}. {why}",
         "더 진행하세요. {m} 지표를 판단하기엔 데이터가 아직 적어요.",
     ),
     "no_customers": (
@@ -165,7 +165,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         "노출이 끊겼어요. 쇼핑몰 호출부터 확인하세요.",
     ),
     "guardrail_unclear": (
-        "{g} can't be told yet: between {lo} and {hi}, with a limit of {margin}.",
+        "The {g} can't be told yet: between {lo} and {hi}, with a limit of {margin}.",
         "{g} 지표는 아직 알 수 없어요. {lo}에서 {hi} 사이이고 한도는 {margin} 기준이에요.",
     ),
     "maturing": (
