@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from offerlab.domain.clock import DAY
@@ -63,6 +63,37 @@ class Shop(Struct, frozen=True, kw_only=True):
 
 
 CONTROL: Final = Treatment(key="control", offer=False)
+
+
+def appliance_case(*, acceptance: float = 0.25, order_value: float = 0.15) -> tuple[Shop, tuple[Treatment, Treatment]]:
+    """The seeds' case: a fridge with a plain filter offer against the personal one (filter, purifier, smart fridge).
+
+    Both arms carry an offer, so that both have an acceptance rate: 5 % of exposed customers accept today's.
+
+    Args:
+        acceptance: true relative gain of the acceptance rate per exposed customer.
+        order_value: true relative gain of the average order value.
+
+    Returns:
+        The shop, and today's and the personal offer. `Simulation.truth` gives exactly these gains.
+
+    Example:
+        >>> shop, arms = appliance_case()
+        >>> crowd = simulate(*arms, customers=100, shop=shop)
+        >>> [round(crowd.effect(metric, 1)[1], 6) for metric in ("acceptance_rate", "aov")]
+        [0.25, 0.15]
+    """
+    plain = Shop(orders=0.6, spread=1.0, value=420.0, value_sigma=0.6, item_price=60.0, refunds=0.03)
+    today, personal = (_take_of(plain, share) for share in (0.05, 0.05 * (1 + acceptance)))
+    shop = structs.replace(plain, take=today)
+    wanted = (1 + order_value) * (shop.value + today * shop.item_price)
+    value = (wanted - personal * shop.item_price) / shop.value
+    return shop, (Treatment(key="today"), Treatment(key="personal", take=personal / today, value=value))
+
+
+def _take_of(shop: Shop, share: float) -> float:
+    """The chance per order at which `share` of the customers take the item at least once (inverse of `_truth`)."""
+    return float((1.0 - share) ** (-1.0 / shop.spread) - 1.0) * shop.spread / shop.orders
 
 
 class Simulation(Struct, frozen=True, eq=False):
