@@ -46,9 +46,7 @@ def effects_of(seed: int, customers: int = CUSTOMERS) -> dict[str, tuple[Effect,
 
 def holds(said: Interval | None, true: float) -> bool:
     """Whether a bounded interval holds the truth."""
-    return (
-        said is not None and said.lower is not None and said.upper is not None and said.lower <= true <= said.upper
-    )
+    return said is not None and said.lower is not None and said.upper is not None and said.lower <= true <= said.upper
 
 
 def test_the_case_has_the_effects_it_claims() -> None:
@@ -74,8 +72,9 @@ def test_the_case_prints_absolute_and_relative() -> None:
         assert effect.p_value < 0.05
         assert effect.absolute is not None
         assert effect.relative is not None
-    assert "percentage point" in text or "pp" in text
-    assert "%" in text
+    told = [line for line in text.splitlines() if line.startswith("- personal against today:")]
+    assert len(told) == len(report.metrics)
+    assert all(" range " in line and line.endswith(" %") and ", +" in line for line in told)
 
 
 @pytest.mark.slow

@@ -50,6 +50,12 @@ def test_a_better_offer_is_shipped() -> None:
     assert report.verdict.reasons[0].metric == "revenue_per_customer"
 
 
+def test_a_plan_to_read_once_ships_nothing_before_its_end() -> None:
+    """The same gain with half of the planned customers in: go on; the plan allows for one reading, at the end."""
+    asked = two_arms(analysis=AnalysisPlan(sequential="fixed", planned_customers=80_000))
+    assert told(asked, value=1.3).verdict.decision == "keep_running"
+
+
 def test_a_worse_offer_is_not_shipped() -> None:
     """A shown loss keeps control."""
     report = told(two_arms(), value=0.7)

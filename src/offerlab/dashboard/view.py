@@ -19,6 +19,7 @@ Tone = Literal["go", "rest", "look", "halt"]
 TONES: Final[dict[str, Tone]] = {"ship": "go", "investigate": "halt", "paused": "look"}
 _PROOF: Final = {
     "srm": "trust",
+    "srm_strata": "trust",
     "silence": "trust",
     "maturing": "trust",
     "keep_guardrail": "guardrails",

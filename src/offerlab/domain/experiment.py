@@ -235,6 +235,12 @@ def moved(experiment: Experiment, action: Action, *, now: int, serve: dict[str, 
     )
 
 
+def started_at(experiment: Experiment) -> int:
+    """When it first ran, microseconds UTC; the planned start (or zero) of one that never did."""
+    first = next((change.at for change in experiment.changes if change.status == "running"), None)
+    return first if first is not None else experiment.starts_at or 0
+
+
 def check_experiment(experiment: Experiment) -> None:
     """Refuse an experiment that contradicts itself.
 

@@ -12,7 +12,7 @@ from offerlab.reporting.cells import CROSSOVER, Cell, Cells
 from offerlab.reporting.course import days_of, per_day
 from offerlab.reporting.cuts import segments_of
 from offerlab.reporting.families import corrected
-from offerlab.reporting.looking import PastLook, rule_of
+from offerlab.reporting.looking import PastLook, looking_of, rule_of
 from offerlab.reporting.metrics import Frame, effect_of, metric_results, reference_of
 from offerlab.reporting.money import money_of
 from offerlab.reporting.report import (
@@ -60,20 +60,24 @@ def build_report(
     analysed = cells.analysed
     strata = Strata(experiment, analysed)
     first_at = min((cell.first_at for cell in cells.cells), default=None)
-    rule = rule_of(experiment, n=strata.n, first_at=first_at, as_of=as_of)
+    rule = rule_of(experiment, n=strata.n, first_at=first_at, as_of=as_of, looks=looks)
+    looking = looking_of(rule, looks, strata.n)
     frame = Frame(experiment=experiment, strata=strata, rule=rule, looks=looks)
     metrics = _metrics(frame)
     state, status = _state(experiment, cells, as_of)
     maturity = _maturity(experiment, analysed)
     over = status in _ENDED or (experiment.ends_at is not None and experiment.ends_at <= as_of)
     awaited = status == "running" and not over
-    quality = judge_quality(experiment, cells, metrics, currency=currency, as_of=as_of, running=awaited)
+    quality = judge_quality(
+        experiment, cells, metrics, currency=currency, as_of=as_of, running=awaited, looking=looking
+    )
     situation = Situation(
         state=state,
         customers=strata.n,
         per_day=per_day(analysed, as_of),
         over=over,
         until=maturity.final_at,
+        early=looking.note == "before_end" and not over,
     )
     segments, heterogeneity = segments_of(frame, margin=_worth_having(experiment, metrics[0]))
     report = Report(
@@ -86,13 +90,14 @@ def build_report(
         heterogeneity=heterogeneity,
         verdict=decide(experiment, metrics, quality, situation),
         reproduce=_reproduce(experiment, cells, as_of, version, ruleset_version),
-        facts=_facts(experiment, cells, status, currency, as_of),
+        facts=_facts(experiment, cells, status, currency, as_of, looking.planned),
         maturity=maturity,
         funnel=_funnel(experiment, cells),
         days=days_of(frame, as_of=as_of),
         money=money_of(frame, currency=currency),
         declines=_declines(experiment, cells),
         segment_by=cells.cut_by,
+        looking=looking,
     )
     return rounded(report)
 
@@ -103,7 +108,7 @@ def look_of(report: Report) -> PastLook:
         metric.metric: {each.variant: each.z for each in metric.effects if each.z is not None}
         for metric in report.metrics
     }
-    return PastLook(report.facts.customers, shown)
+    return PastLook(report.facts.customers, shown, report.facts.planned_customers)
 
 
 def _order(cell: Cell) -> tuple[int, int, int, str, str]:
@@ -158,7 +163,9 @@ def _maturity(experiment: Experiment, analysed: Cells) -> Maturity:
     )
 
 
-def _facts(experiment: Experiment, cells: Cells, status: Status, currency: str, as_of: int) -> Facts:
+def _facts(
+    experiment: Experiment, cells: Cells, status: Status, currency: str, as_of: int, planned_customers: int | None
+) -> Facts:
     plan = experiment.analysis
     started = next((change.at for change in experiment.changes if change.status == "running"), experiment.starts_at)
     first = min((cell.first_at for cell in cells.cells), default=None)
@@ -177,7 +184,7 @@ def _facts(experiment: Experiment, cells: Cells, status: Status, currency: str, 
         first_exposure_at=None if first is None else iso(first),
         last_exposure_at=None if last is None else iso(last),
         customers=cells.analysed.n,
-        planned_customers=plan.planned_customers,
+        planned_customers=planned_customers,
         day=None if began is None else max((as_of - began) // DAY + 1, 1),
         days_planned=planned,
         alpha=plan.alpha,

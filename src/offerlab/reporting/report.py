@@ -163,12 +163,31 @@ class ArmShare(Struct, frozen=True):
     expected: float
 
 
+class StratumSplit(Struct, frozen=True, kw_only=True):
+    """The split within one period and segment; `p_value_adjusted` for their number (Holm)."""
+
+    epoch: int
+    segment: str | None
+    n: int
+    p_value: float | None
+    p_value_adjusted: float | None
+    ok: bool
+
+
 class Srm(Struct, frozen=True, kw_only=True):
-    """Whether the split is what was asked. `p_value` is null below five expected customers in an arm."""
+    """Whether the split is what was asked. `p_value` is null below five expected customers in an arm.
+
+    Attributes:
+        anytime_p_value: of the test that may be read every day: it falls below .001 by chance once in 1,000
+            experiments, however often somebody looks.
+        strata: each period and segment by itself, where there are several.
+    """
 
     p_value: float | None
     ok: bool
     arms: tuple[ArmShare, ...] = ()
+    anytime_p_value: float | None = None
+    strata: tuple[StratumSplit, ...] = ()
 
 
 class Quality(Struct, frozen=True, kw_only=True):
@@ -358,6 +377,32 @@ class Maturity(Struct, frozen=True, kw_only=True):
     final_at: str | None
 
 
+class Looking(Struct, frozen=True, kw_only=True):
+    """Looking early: the rule that was planned, the one that speaks today, and the looks that there were.
+
+    Attributes:
+        rule: `group`, `always` or `fixed`, as planned. speaks: the rule behind today's ranges.
+        note: why that one: `on_plan`, `plan_complete`, `overrun` (more customers than planned: the confidence sequence
+            takes over), `no_plan`, `open_ended`, `before_end`, `fixed_end`, `nobody`.
+        planned: customers at the planned end, fixed at the start. fraction: share of them that is in.
+        spent: error rate used up by today.
+        looks, early: different readings so far, today's included, and those before the planned end.
+        false_alarm: chance that any of these readings shows an effect where there is none.
+        level: `look` or `stop` where a fixed plan was read so often that its error rate is above 1.2 or 2 times alpha.
+    """
+
+    rule: str
+    speaks: str
+    note: str
+    planned: int | None
+    fraction: float | None
+    spent: float
+    looks: int
+    early: int
+    false_alarm: float
+    level: Literal["pass", "look", "stop"]
+
+
 class Facts(Struct, frozen=True, kw_only=True):
     """What a page says around the numbers. Days count from the start; `days_planned` is null without a planned end."""
 
@@ -414,3 +459,4 @@ class Report(Struct, frozen=True, kw_only=True):
     money: tuple[Money, ...]
     declines: tuple[DeclineCount, ...]
     segment_by: str = "segment"
+    looking: Looking | None = None

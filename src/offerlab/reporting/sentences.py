@@ -34,7 +34,7 @@ def check_sentence(check: Check, language: Language) -> str:
     )
 
 
-_COUNTS: Final = frozenset(("n", "N", "e", "t", "h"))
+_COUNTS: Final = frozenset(("n", "N", "e", "t", "h", "epoch", "early"))
 
 
 def _day(moment: str, language: Language) -> str:

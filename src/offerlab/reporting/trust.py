@@ -1,20 +1,19 @@
 """May the numbers be used? Each check says what it saw, worst first; one `stop` vetoes the verdict."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from math import nan
 from typing import Final
 
 from offerlab.domain.clock import DAY, SECOND, iso
 from offerlab.domain.experiment import Experiment
-from offerlab.reporting.cells import CROSSOVER, Cell, Cells
+from offerlab.reporting.cells import CROSSOVER, Cells
 from offerlab.reporting.comparing import mean_outcome
-from offerlab.reporting.report import ArmShare, Check, Level, MetricResult, Quality, Srm
+from offerlab.reporting.mismatch import SplitReading, read_split
+from offerlab.reporting.report import Check, Level, Looking, MetricResult, Quality
 from offerlab.reporting.sentences import check_sentence
-from offerlab.reporting.split import Strata, planned_shares
+from offerlab.reporting.split import Strata
 from offerlab.stats.balance import check_balance
 from offerlab.stats.effect import Effect
-from offerlab.stats.srm import SplitCheck, check_split
 
 HOUR: Final = 3_600 * SECOND
 SILENT_HOURS: Final = 6
@@ -35,6 +34,7 @@ def judge_quality(
     currency: str,
     as_of: int,
     running: bool,
+    looking: Looking | None = None,
 ) -> Quality:
     """All checks of one report.
 
@@ -45,12 +45,14 @@ def judge_quality(
         currency: of the project.
         as_of: microseconds UTC.
         running: whether exposures are expected now.
+        looking: the looks there were, where they are known.
     """
-    split = split_check(experiment, cells.analysed)
-    shares = [ArmShare(arm.key, split.observed[i], split.expected[i]) for i, arm in enumerate(experiment.variants)]
+    split = read_split(experiment, cells.analysed)
     crossed = cells.where(lambda cell: cell.variant == CROSSOVER).n
     checks = [
-        _split(split, shares),
+        _split(split),
+        *_strata(split),
+        *_looks(looking),
         _silence(cells, as_of, running=running),
         _crossovers(crossed, cells.n),
         *_suppressed(experiment, cells.analysed),
@@ -65,29 +67,7 @@ def judge_quality(
     if experiment.control is None:
         checks.append(_check("no_control", level="look"))
     checks.sort(key=lambda check: _RANK[check.level])
-    return Quality(
-        srm=Srm(p_value=split.p_value, ok=split.is_ok, arms=tuple(shares)), crossovers=crossed, checks=tuple(checks)
-    )
-
-
-def split_check(experiment: Experiment, analysed: Cells) -> SplitCheck:
-    """Counts against plan, each epoch and segment against its own shares."""
-    arms = len(experiment.variants)
-    counts: list[list[int]] = []
-    weights: list[tuple[float, ...]] = []
-    for (epoch, segment), cells in groupby(sorted(analysed.cells, key=_stratum), key=_stratum):
-        found = [0] * arms
-        for cell in cells:
-            found[cell.variant] += cell.n
-        counts.append(found)
-        weights.append(planned_shares(experiment, epoch, segment or None))
-    if not counts:
-        return check_split([0] * arms, [arm.weight for arm in experiment.variants])
-    return check_split(counts, weights)
-
-
-def _stratum(cell: Cell) -> tuple[int, str]:
-    return cell.epoch, cell.segment or ""
+    return Quality(srm=split.srm, crossovers=crossed, checks=tuple(checks))
 
 
 def _check(code: str, *, level: Level, sentence: str | None = None, **numbers: float | str) -> Check:
@@ -97,15 +77,38 @@ def _check(code: str, *, level: Level, sentence: str | None = None, **numbers: f
     return Check(code=code, ok=ok, detail=check_sentence(draft, "en"), level=level, sentence=words, numbers=numbers)
 
 
-def _split(split: SplitCheck, shares: Sequence[ArmShare]) -> Check:
-    if split.state == "not_yet":
-        return _check("srm", level="wait", sentence="srm_wait")
-    if split.state == "stop":
-        worst = max(shares, key=lambda arm: abs(arm.observed - arm.expected) / max(arm.expected, 1.0))
+def _split(split: SplitReading) -> Check:
+    whole, srm = split.whole, split.srm
+    if not srm.ok:
+        worst = max(srm.arms, key=lambda arm: abs(arm.observed - arm.expected) / max(arm.expected, 1.0))
         return _check("srm", level="stop", v=worst.variant, n=worst.observed, e=worst.expected)
-    if split.state == "look" and split.p_value is not None:
-        return _check("srm", level="look", sentence="srm_look", p=split.p_value)
+    if whole.state == "not_yet":
+        return _check("srm", level="wait", sentence="srm_wait")
+    if whole.state == "look" and whole.p_value is not None:
+        return _check("srm", level="look", sentence="srm_look", p=whole.p_value)
     return _check("srm", level="pass")
+
+
+def _strata(split: SplitReading) -> Iterator[Check]:
+    """Each period and segment by itself: a break in one can hide in the whole."""
+    if split.broken is not None:
+        name = split.broken.segment or "-"
+        p = split.broken.p_value_adjusted or 0.0
+        yield _check("srm_strata", level="stop", seg=name, epoch=split.broken.epoch, p=p)
+    elif split.srm.strata:
+        yield _check("srm_strata", level="pass", N=len(split.srm.strata))
+
+
+def _looks(looking: Looking | None) -> Iterator[Check]:
+    """How often the results were read, and what that has cost where the plan does not allow for it."""
+    if looking is None or not looking.looks:
+        return
+    if looking.level != "pass":
+        yield _check("looks", level="look", n=looking.looks, early=looking.early, share=looking.false_alarm)
+    elif looking.note == "overrun":
+        yield _check("looks", level="look", sentence="looks_overrun", N=looking.planned or 0)
+    else:
+        yield _check("looks", level="pass", n=looking.looks)
 
 
 def _silence(cells: Cells, as_of: int, *, running: bool) -> Check:

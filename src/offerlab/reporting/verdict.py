@@ -27,6 +27,7 @@ class Situation(Struct, frozen=True, kw_only=True):
         customers: analysed. per_day: new ones a day lately; 0 when unknown.
         over: the planned end has passed, or it was stopped.
         until: ISO time at which the last refund window closes.
+        early: the plan was to read once, at the end, and the end is not here.
     """
 
     state: State
@@ -34,6 +35,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     per_day: float
     over: bool
     until: str | None
+    early: bool = False
 
 
 def decide(experiment: Experiment, metrics: Sequence[MetricResult], quality: Quality, situation: Situation) -> Verdict:
@@ -51,7 +53,7 @@ def decide(experiment: Experiment, metrics: Sequence[MetricResult], quality: Qua
         )
     primary = metrics[0]
     guardrails = [metric for metric in metrics if metric.role == "guardrail"]
-    for judge in (_better, _worse, _too_small):
+    for judge in () if situation.early else (_better, _worse, _too_small):
         found = judge(experiment, primary, guardrails, situation)
         if found is not None:
             return found

@@ -160,6 +160,10 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
         "Nobody has been exposed yet. The first customer who reaches the experiment's moment will appear here.",
         "아직 노출된 고객이 없어요. 첫 고객이 실험 시점에 도달하면 여기에 나타나요.",
     ),
+    "srm_strata": (
+        "Don't use these numbers yet: the split is off within a period or segment. {why}",
+        "아직 이 결과를 쓰지 마세요. 일부 기간이나 고객층에서 나뉜 비율이 계획과 달라요.",
+    ),
     "silence": (
         "Exposures have stopped. Check the storefront call first.",
         "노출이 끊겼어요. 쇼핑몰 호출부터 확인하세요.",
@@ -224,6 +228,41 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "srm_wait": (
         "The split can be judged from five planned customers per arm on.",
         "안마다 계획 고객이 5명 이상이면 비율을 확인할 수 있어요.",
+    ),
+    "srm_strata": (
+        (
+            "Don't use these numbers yet: in period {epoch}, segment {seg}, the split is off its plan "
+            "(p = {p}, corrected for the number of periods and segments)."
+        ),
+        (
+            "아직 이 결과를 쓰지 마세요. {epoch}번째 기간의 {seg} 고객층에서 나뉜 비율이 계획과 달라요"
+            "(기간과 고객층 수를 반영한 p = {p})."
+        ),
+    ),
+    "srm_strata_ok": (
+        "Each of {N} periods and segments was split as planned.",
+        "기간과 고객층 {N}곳 모두 계획한 비율대로 나뉘었어요.",
+    ),
+    "looks": (
+        (
+            "The plan was to read this once, at its end. It was read {n} times, {early} of them early: "
+            "a false alarm has become {share} likely."
+        ),
+        (
+            "마지막에 한 번만 보기로 한 실험이에요. 지금까지 {n}번 보았고 그중 {early}번은 일찍 보았어요. "
+            "우연을 효과로 잘못 볼 확률이 {share} 수준으로 커졌어요."
+        ),
+    ),
+    "looks_overrun": (
+        (
+            "More customers came than the {N} planned. The planned rule is used up; from here on the wider ranges that "
+            "hold at every look speak."
+        ),
+        ("계획한 고객 {N}명을 넘었어요. 정해 둔 규칙은 다 썼고, 이제부터는 언제 봐도 맞는 더 넓은 범위를 보여 드려요."),
+    ),
+    "looks_ok": (
+        "Read {n} times so far; the ranges allow for it.",
+        "지금까지 {n}번 보았어요. 범위는 여러 번 보는 것을 반영한 값이에요.",
     ),
     "silence": (
         "No exposures for {h} hours although {t} are usual. Check the storefront call first.",

@@ -1,5 +1,6 @@
 """Offers, every version of them: an exposure names what was shown, so nothing shown is ever overwritten."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -46,6 +47,20 @@ def everything(connection: Connection, project_id: int) -> dict[str, Offer]:
     )
     found = (_offer(row.body) for row in rows)
     return {offer.key: offer for offer in found}
+
+
+def in_force(connection: Connection, project_id: int, keys: Iterable[str], *, at: int) -> list[Offer]:
+    """The version of each offer that stood at `at`; the first one of an offer that came later."""
+    found: dict[str, Offer] = {}
+    rows = connection.execute(
+        select(offers.c.key, offers.c.body, offers.c.created_at)
+        .where(offers.c.project_id == project_id, offers.c.key.in_(list(keys)))
+        .order_by(offers.c.key, offers.c.version)
+    )
+    for row in rows:
+        if row.key not in found or row.created_at <= at:
+            found[row.key] = _offer(row.body)
+    return list(found.values())
 
 
 def versions(connection: Connection, project_id: int, key: str) -> list[Offer]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from offerlab.assignment.allocation import Slots, claim_layers, first_epoch, next_epoch
+from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import (
     EVERYONE,
     Action,
@@ -28,6 +29,7 @@ from offerlab.domain.segment import Segment
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
 from offerlab.messaging.message import compile_message
 from offerlab.storage import experiments, offers, products, segments
+from offerlab.storage.arrivals import recent_customers
 from offerlab.storage.database import reading
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
@@ -255,16 +257,38 @@ def start(desk: Desk, key: str) -> Experiment:
         NotFound: no such experiment.
         Conflict: it is no draft, another start was faster, or its layer is full.
     """
+    arrivals = _arrivals(desk, key)
     with desk.change() as connection:
         known = _find(connection, desk, key)
         _check_experiment(connection, desk, known)
         now = desk.runtime.now()
         fresh = moved(known, "start", now=now)
+        if known.analysis.planned_customers is None and arrivals is not None:
+            fresh = replace(fresh, analysis=replace(known.analysis, planned_customers=arrivals))
         epoch = first_epoch(known, now, _claims(connection, desk, known, known.traffic))
         fresh = replace(fresh, epochs=(epoch,))
         experiments.save(connection, fresh, seen=known.revision)
         desk.log(connection, "start", f"experiment:{key}", after=fresh)
     return fresh
+
+
+def _arrivals(desk: Desk, key: str) -> int | None:
+    """How many customers will have come by the planned end, if the shop goes on as it did lately.
+
+    As many different customers as were seen during a stretch of the same length before the start (scaled up where the
+    shop is younger), times the share of them that enters. None without an end or without a day of history: then the
+    first look fixes the plan by the calendar.
+    """
+    experiment = desk.runtime.snapshot(desk.project_id).experiments.get(key)
+    if experiment is None or experiment.ends_at is None:
+        return None
+    now = desk.runtime.now()
+    horizon = experiment.ends_at - now
+    with reading(desk.runtime.engine) as connection:
+        seen, first = recent_customers(connection, desk.project_id, since=now - max(horizon, 0), until=now)
+    if first is None or now - first < DAY or horizon <= 0:
+        return None
+    return max(round(seen * horizon / (now - first) * experiment.traffic), 2)
 
 
 def pause(desk: Desk, key: str, *, note: str = "") -> Experiment:
@@ -349,6 +373,9 @@ def _identical(known: T, sent: T, what: str) -> T:
 
 
 def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
+    if known.epochs and sent.analysis.planned_customers is None:  # the start has worked it out
+        analysis = replace(sent.analysis, planned_customers=known.analysis.planned_customers)
+        sent = replace(sent, analysis=analysis)
     return replace(
         sent,
         id=known.id,

@@ -10,11 +10,12 @@ from offerlab import __version__
 from offerlab.aggregation.needs import needs_of
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import DAY, to_micros
-from offerlab.domain.experiment import Experiment
+from offerlab.domain.experiment import Experiment, started_at
 from offerlab.errors import Conflict, InvalidInput, NotFound
 from offerlab.reporting.build import build_report, look_of
 from offerlab.reporting.formats import as_csv, as_html, as_markdown
 from offerlab.reporting.report import Report
+from offerlab.storage import offers as stored_offers
 from offerlab.storage import reports
 from offerlab.storage.database import reading, writing
 from offerlab.workflows.runtime import Runtime
@@ -49,9 +50,10 @@ def read_report(
     if as_of is not None and as_of > now:
         raise InvalidInput("a report is about the past", field="as_of")
     moment = now if as_of is None else as_of
-    offers = [snapshot.offers[one] for one in experiment.offer_keys() if one in snapshot.offers]
     with reading(runtime.engine) as connection:
         seen = reports.seen_before(connection, experiment.id, moment)
+        # Offers are frozen while an experiment runs, so what was exposed is what stood at its start.
+        offers = stored_offers.in_force(connection, project_id, experiment.offer_keys(), at=started_at(experiment))
         cells = SqlEngine(connection, project_id).cells(
             experiment,
             needs_of(experiment.metrics.roles()),
@@ -69,7 +71,7 @@ def read_report(
         looks=[look_of(one) for one in seen],
         ruleset_version=snapshot.project.version,
     )
-    if as_of is None and experiment.analysis.sequential == "group" and experiment.status in ("running", "paused"):
+    if as_of is None and experiment.status in ("running", "paused"):
         _keep_look(runtime, experiment, report, moment, seen)
     return report
 
