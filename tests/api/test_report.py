@@ -4,7 +4,7 @@ import csv
 import io
 from typing import Any
 
-from support.service import AT_CHECKOUT, Service
+from support.service import AT_CHECKOUT, COFFEE_ADDON, Service
 
 METRICS = {
     "primary": "revenue_per_customer",
@@ -112,3 +112,24 @@ def test_nobody_exposed_is_undetermined(service: Service) -> None:
             assert effect["undetermined"]["reason"]
             assert effect["absolute"] is None
             assert effect["p_value"] is None
+
+
+def test_a_finished_experiment_teaches_the_next_ones_prior(service: Service) -> None:
+    """Its lift, once it has ended and been read, is evidence; with one of them the stated fallback still speaks."""
+    service.coffee_shop(metrics=METRICS)
+    play(service)
+    first = service.get("/v1/experiments/coffee-addon/report").json()["metrics"][0]["effects"][0]["bayes"]
+    assert (first["prior_source"], first["prior_experiments"]) == ("fallback", 0)
+    service.post("/v1/experiments/coffee-addon/stop", {"conclusion": "undecided"})
+    assert service.get("/v1/experiments/coffee-addon/report").json()["state"] == "maturing"
+    again = {**COFFEE_ADDON, "key": "again", "metrics": {"primary": "revenue_per_customer"}}
+    service.made("/v1/experiments", again)
+    service.post("/v1/experiments/again/start")
+    events: list[dict[str, Any]] = []
+    for i in range(60):
+        service.decide(f"d-{i}", context=AT_CHECKOUT, experiments=["again"], expose=True)
+        lines = [{"sku": "coffee-machine", "unit_price": str(100_000 + 999 * i)}]
+        events.append({"id": f"d{i}", "type": "order", "customer_id": f"d-{i}", "order_id": f"d{i}", "lines": lines})
+    service.send(*events)
+    bayes = service.get("/v1/experiments/again/report").json()["metrics"][0]["effects"][0]["bayes"]
+    assert (bayes["prior_source"], bayes["prior_experiments"], bayes["prior_sd"]) == ("fallback", 1, 0.1)

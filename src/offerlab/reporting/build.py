@@ -5,6 +5,8 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
+from msgspec import Struct
+from scipy.special import ndtri
 
 from offerlab.domain.clock import DAY, iso
 from offerlab.domain.experiment import Experiment, Status
@@ -13,8 +15,9 @@ from offerlab.reporting.course import days_of, per_day
 from offerlab.reporting.cuts import segments_of
 from offerlab.reporting.families import corrected
 from offerlab.reporting.looking import PastLook, looking_of, rule_of
-from offerlab.reporting.metrics import Frame, effect_of, metric_results, reference_of
+from offerlab.reporting.metrics import Frame, metric_results, range_at
 from offerlab.reporting.money import money_of
+from offerlab.reporting.projecting import projections_of
 from offerlab.reporting.report import (
     DeclineCount,
     Facts,
@@ -31,8 +34,24 @@ from offerlab.reporting.rounding import rounded
 from offerlab.reporting.split import Strata
 from offerlab.reporting.trust import judge_quality
 from offerlab.reporting.verdict import Situation, decide
+from offerlab.stats.prior import FALLBACK, Prior
 
 _ENDED: Final[frozenset[Status]] = frozenset(("stopped", "archived"))
+
+
+class Past(Struct, frozen=True, kw_only=True):
+    """What was there before this report.
+
+    Attributes:
+        looks: earlier reports of this experiment that somebody saw (`look_of`).
+        prior: of a lift, learned from the project's past experiments.
+    """
+
+    looks: Sequence[PastLook] = ()
+    prior: Prior = FALLBACK
+
+
+NO_PAST: Final = Past()
 
 
 def build_report(
@@ -42,7 +61,7 @@ def build_report(
     as_of: int,
     currency: str,
     version: str,
-    looks: Sequence[PastLook] = (),
+    past: Past = NO_PAST,
     ruleset_version: int | None = None,
 ) -> Report:
     """The report of `experiment` from its cells.
@@ -53,16 +72,17 @@ def build_report(
         as_of: microseconds UTC.
         currency: of the project.
         version: of OfferLab, for reproduction.
-        looks: earlier reports that somebody saw (`look_of`), for group sequential plans.
+        past: earlier reports of this experiment, and what other experiments have taught.
         ruleset_version: in force now, for reproduction.
     """
+    looks, prior = past.looks, past.prior
     cells = msgspec.structs.replace(cells, cells=tuple(sorted(cells.cells, key=_order)))
     analysed = cells.analysed
     strata = Strata(experiment, analysed)
     first_at = min((cell.first_at for cell in cells.cells), default=None)
     rule = rule_of(experiment, n=strata.n, first_at=first_at, as_of=as_of, looks=looks)
     looking = looking_of(rule, looks, strata.n)
-    frame = Frame(experiment=experiment, strata=strata, rule=rule, looks=looks)
+    frame = Frame(experiment=experiment, strata=strata, rule=rule, looks=looks, prior=prior)
     metrics = _metrics(frame)
     state, status = _state(experiment, cells, as_of)
     maturity = _maturity(experiment, analysed)
@@ -88,7 +108,7 @@ def build_report(
         metrics=metrics,
         segments=segments,
         heterogeneity=heterogeneity,
-        verdict=decide(experiment, metrics, quality, situation),
+        verdict=decide(experiment, metrics, quality, situation, segments=segments, heterogeneity=heterogeneity),
         reproduce=_reproduce(experiment, cells, as_of, version, ruleset_version),
         facts=_facts(experiment, cells, status, currency, as_of, looking.planned),
         maturity=maturity,
@@ -98,6 +118,7 @@ def build_report(
         declines=_declines(experiment, cells),
         segment_by=cells.cut_by,
         looking=looking,
+        projections=projections_of(frame, metrics[0], margin=_worth_having(experiment, metrics[0])),
     )
     return rounded(report)
 
@@ -111,6 +132,17 @@ def look_of(report: Report) -> PastLook:
     return PastLook(report.facts.customers, shown, report.facts.planned_customers)
 
 
+def lift_in(report: Report) -> tuple[float, float] | None:
+    """The first treatment's lift on the primary metric and its error, as the evidence for a prior; None without."""
+    if report.state == "running" or not report.metrics or not report.quality.srm.ok:
+        return None
+    effect = next(iter(report.metrics[0].effects), None)
+    said = None if effect is None or effect.bayes is None else effect.bayes.flat.lift
+    if said is None or said.lower is None or said.upper is None or not said.upper > said.lower:
+        return None
+    return said.estimate, (said.upper - said.lower) / (2 * -float(ndtri(report.facts.alpha / 2)))
+
+
 def _order(cell: Cell) -> tuple[int, int, int, str, str]:
     return cell.variant, cell.epoch, cell.day, cell.segment or "", cell.cut or ""
 
@@ -120,15 +152,11 @@ def _metrics(frame: Frame) -> tuple[MetricResult, ...]:
     experiment = frame.experiment
     alpha = experiment.analysis.alpha
 
-    def widen(key: str, variant: str, tests: int) -> Interval | None:
-        treatment = experiment.index_of(variant)
-        assert treatment is not None  # noqa: S101 - the effect names an arm
-        narrow = msgspec.structs.replace(frame.rule, alpha=alpha / tests)
-        strict = msgspec.structs.replace(frame, rule=narrow, detailed=False)
-        reference = reference_of(experiment)
-        return effect_of(strict, key, reference, treatment).absolute
+    def widen(key: str, variant: str, level: float) -> Interval | None:
+        return range_at(frame, key, variant, level)
 
-    return corrected(metric_results(frame), alpha=alpha, widen=widen)
+    one_reading = frame.rule.kind == "fixed" or (frame.rule.kind == "group" and not any(look.z for look in frame.looks))
+    return corrected(metric_results(frame), alpha=alpha, widen=widen, one_reading=one_reading)
 
 
 def _worth_having(experiment: Experiment, primary: MetricResult) -> float | None:

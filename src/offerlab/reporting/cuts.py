@@ -1,6 +1,6 @@
 """The report by segment: raw figures, whether segments differ, and the shrunken effects beside the raw ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Final
 
@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from offerlab.reporting.cells import Cells
 from offerlab.reporting.comparing import contrast_of
-from offerlab.reporting.metrics import Frame, as_interval, metric_results
-from offerlab.reporting.report import Heterogeneity, Interval, MetricResult, SegmentResult, Undetermined
+from offerlab.reporting.metrics import Frame, as_interval, metric_results, range_at
+from offerlab.reporting.report import Effect, Heterogeneity, Interval, MetricResult, SegmentResult, Undetermined
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
+from offerlab.stats.looks import Rule
 from offerlab.stats.multiplicity import adjust
 from offerlab.stats.segments import SegmentReading, read_segments
 
@@ -31,10 +32,16 @@ def segments_of(frame: Frame, *, margin: float | None) -> tuple[tuple[SegmentRes
         return (), ()
     large = {key: cells for key, cells in parts.items() if cells.n >= SMALLEST}
     frames = {
-        key: replace(frame, strata=Strata(frame.experiment, cells), looks=(), detailed=False)
+        key: replace(
+            frame,
+            strata=Strata(frame.experiment, cells),
+            rule=_rule_within(frame, cells.n),
+            looks=(),
+            detailed=False,
+        )
         for key, cells in large.items()
     }
-    metrics = _adjusted({key: metric_results(each) for key, each in frames.items()}, frame.rule.alpha)
+    metrics = _adjusted(frames, {key: metric_results(each) for key, each in frames.items()}, frame.rule.alpha)
     readings = _readings(frame, frames, margin)
     results = tuple(
         SegmentResult(
@@ -57,23 +64,36 @@ def _parts(frame: Frame) -> dict[str | None, Cells]:
     return {cut: replace(cells, cells=tuple(cell for cell in cells.cells if cell.cut == cut)) for cut in found}
 
 
+def _rule_within(frame: Frame, n: int) -> Rule:
+    """How a segment is read: looks at segments are not kept, so a group plan gives way to ranges that need none."""
+    kind = "always" if frame.rule.kind == "group" else frame.rule.kind
+    planned = frame.rule.planned * n / frame.strata.n if frame.rule.planned and frame.strata.n else None
+    return replace(frame.rule, kind=kind, planned=planned)
+
+
 def _adjusted(
-    metrics: dict[str | None, tuple[MetricResult, ...]], alpha: float
+    frames: Mapping[str | None, Frame], metrics: Mapping[str | None, tuple[MetricResult, ...]], alpha: float
 ) -> dict[str | None, tuple[MetricResult, ...]]:
-    """Benjamini and Hochberg over segments, metrics and treatments together."""
+    """Benjamini and Hochberg over segments, metrics and treatments together, with false coverage rate ranges."""
     family = [each.p_value for results in metrics.values() for metric in results for each in metric.effects]
     if not family:
-        return metrics
-    adjusted = iter(adjust([nan if p is None else p for p in family], method="bh", alpha=alpha).p_values.tolist())
+        return dict(metrics)
+    said = adjust([nan if p is None else p for p in family], method="bh", alpha=alpha)
+    pairs = iter(zip(said.p_values.tolist(), said.interval_alpha.tolist(), strict=True))
 
-    def one(metric: MetricResult) -> MetricResult:
-        effects = [(each, next(adjusted)) for each in metric.effects]
-        return replace(
-            metric,
-            effects=tuple(each if each.p_value is None else replace(each, p_value_adjusted=p) for each, p in effects),
+    def one(key: str | None, metric: MetricResult, each: Effect) -> Effect:
+        p, level = next(pairs)
+        if each.p_value is None:
+            return each
+        wide = range_at(frames[key], metric.metric, each.variant, level)
+        return replace(each, p_value_adjusted=p, simultaneous=wide, correction="bh")
+
+    return {
+        key: tuple(
+            replace(metric, effects=tuple(one(key, metric, each) for each in metric.effects)) for metric in results
         )
-
-    return {key: tuple(one(metric) for metric in results) for key, results in metrics.items()}
+        for key, results in metrics.items()
+    }
 
 
 def _readings(

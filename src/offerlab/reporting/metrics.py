@@ -9,6 +9,7 @@ from scipy.special import ndtr
 
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import METRICS, Metric, Role
+from offerlab.reporting.beliefs import beliefs, chances
 from offerlab.reporting.comparing import columns_of, contrast_of
 from offerlab.reporting.looking import PastLook, looks_at
 from offerlab.reporting.measures import COSTED, FLAGS, MEASURES, measured, nonzero
@@ -20,6 +21,8 @@ from offerlab.stats.guardrail import Margin, guard
 from offerlab.stats.looks import Rule
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
+from offerlab.stats.prior import FALLBACK, Prior
+from offerlab.stats.rare import rate_ratio
 from offerlab.stats.sequential import Look, alpha_now, is_burnt_in
 
 _LARGEST_MARGIN = 0.999  # a relative margin of one would let the metric vanish
@@ -32,6 +35,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     Attributes:
         strata: the customers. rule: for looking early. looks: earlier reports.
         detailed: with the inner ranges for pictures.
+        prior: of a lift, learned from past experiments.
     """
 
     experiment: Experiment
@@ -39,6 +43,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     rule: Rule
     looks: Sequence[PastLook] = ()
     detailed: bool = True
+    prior: Prior = FALLBACK
 
 
 def metric_results(frame: Frame) -> tuple[MetricResult, ...]:
@@ -59,7 +64,7 @@ def reference_of(experiment: Experiment) -> int:
 
 def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricResult:
     metric = METRICS[key]
-    shown = tuple(i for i, arm in enumerate(frame.experiment.variants) if key != "acceptance_rate" or arm.offer)
+    shown = _with_effect(frame.experiment, key)
     why = _withheld(frame, key, shown)
     effects: tuple[Effect, ...] = ()
     if shown:
@@ -68,17 +73,21 @@ def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricRes
         effects = tuple(effect_of(frame, key, reference, i, why) for i in shown if i != reference)
         if role == "guardrail":
             effects = tuple(_guarded(frame, key, reference, each) for each in effects)
+    arms = tuple(_arm(frame, key, i, why) for i in shown)
     return MetricResult(
         metric=key,
         role=role,
         kind=metric.kind,
-        arms=tuple(_arm(frame, key, i, why) for i in shown),
+        arms=arms,
         effects=effects,
         unit=metric.unit,
         better=metric.better,
         causal=metric.causal,
         companion=companion,
         undetermined=why,
+        best=chances(metric, arms, effects, frame.prior, frame.rule.alpha)
+        if frame.detailed and role != "guardrail"
+        else (),
     )
 
 
@@ -123,6 +132,21 @@ def _sum(frame: Frame, variant: int, value: str) -> int:
     return frame.strata.arm(variant).sums[cells.monomials.index((value,))]
 
 
+def range_at(frame: Frame, key: str, variant: str, level: float) -> Interval | None:
+    """The absolute range of an effect at another error rate, against the same reference."""
+    treatment = frame.experiment.index_of(variant)
+    assert treatment is not None  # noqa: S101 - the effect names an arm
+    strict = replace(frame, rule=replace(frame.rule, alpha=level), detailed=False)
+    shown = _with_effect(frame.experiment, key)
+    reference = reference_of(frame.experiment)
+    return effect_of(strict, key, reference if reference in shown else shown[0], treatment).absolute
+
+
+def _with_effect(experiment: Experiment, key: str) -> tuple[int, ...]:
+    """The arms that a metric has: all, or for the acceptance rate those with an offer."""
+    return tuple(i for i, arm in enumerate(experiment.variants) if key != "acceptance_rate" or arm.offer)
+
+
 def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None = None) -> Effect:
     """One treatment on one metric; `why` silences it."""
     names = [arm.key for arm in frame.experiment.variants]
@@ -141,6 +165,7 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         return _silent(names[treatment], names[reference], _reason(said))
     raw = _safe(contrast.raw[0], frame, looks) if contrast.adjusted else now
     chance, loss = _bayes(METRICS[key], first)
+    cautions = _cautions(frame, key, reference, treatment, now, contrast.strata)
     return Effect(
         variant=names[treatment],
         reference=names[reference],
@@ -154,7 +179,7 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         adjusted=contrast.adjusted,
         raw=_estimate(raw),
         undetermined=None,
-        cautions=_cautions(frame, key, reference, treatment, now, contrast.strata),
+        cautions=cautions,
         inner={
             name: as_interval(each.absolute)
             for name, each in zip(_INNER, contrast.said[2:], strict=False)
@@ -163,7 +188,29 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         z=first.z,
         standard_error=first.standard_error,
         saved=contrast.saved if contrast.adjusted else None,
+        bayes=beliefs(METRICS[key], first, _arm(frame, key, reference, None).mean, frame.prior),
+        exact=_exact(frame, key, reference, treatment) if _is_early(cautions) else None,
     )
+
+
+def _is_early(cautions: Sequence[Caution]) -> bool:
+    return any(each.code == "too_few" for each in cautions)
+
+
+def _exact(frame: Frame, key: str, reference: int, treatment: int) -> Estimate | None:
+    """A rate before its normal theory holds: the exact sequence over the converters, stratum by stratum."""
+    value = MEASURES[key].numerator
+    if METRICS[key].kind != "proportion":
+        return None
+    strata = frame.strata.pairs((value,), reference, treatment)
+    shares = frame.strata.shares(reference, treatment)
+    if len(shares) != len(strata) or not all(0.0 < share < 1.0 for share in shares):
+        return None
+    counts = [(float(each.control.converters(0)), float(each.treated.converters(0))) for each in strata]
+    entered = [float(each.control.n) + float(each.treated.n) for each in strata]
+    control, treated = [came for came, _ in counts], [came for _, came in counts]
+    said = rate_ratio(control, treated, entered, shares, alpha=frame.rule.alpha)
+    return None if isinstance(said, stats.Undetermined) else _estimate(said)
 
 
 def _safe(said: stats.Outcome, frame: Frame, looks: Sequence[Look]) -> stats.Outcome:

@@ -75,6 +75,38 @@ class Caution(Struct, frozen=True):
     detail: str
 
 
+class Belief(Struct, frozen=True, kw_only=True):
+    """What to believe of a lift under one prior, as a share of the reference's mean.
+
+    Attributes:
+        lift: posterior mean (shrunk towards the prior) with its credible range.
+        chance_to_beat: chance that the treatment is better in the metric's good direction.
+        expected_loss, expected_gain: per customer in the metric's unit: given away by shipping it, and by not shipping.
+    """
+
+    lift: Interval
+    chance_to_beat: float
+    expected_loss: float
+    expected_gain: float
+
+
+class Bayes(Struct, frozen=True, kw_only=True):
+    """The Bayesian view: learned from past experiments, with the flat-prior answer beside it.
+
+    Attributes:
+        prior_sd: width of the normal prior of a lift around zero.
+        prior_source: `programme` (learned from past experiments) or `fallback` (fewer than 20 of them: N(0, .1^2)).
+        prior_experiments: finished experiments that it was learned from, or that there are so far.
+        informed: under that prior: the shrunken effect, free of the winner's curse. flat: under no prior.
+    """
+
+    prior_sd: float
+    prior_source: str
+    prior_experiments: int
+    informed: Belief
+    flat: Belief
+
+
 class Effect(Struct, frozen=True, kw_only=True):
     """Treatment less reference: the default estimate, with the raw one beside it.
 
@@ -86,11 +118,15 @@ class Effect(Struct, frozen=True, kw_only=True):
         method: stable word for the test. adjusted: whether variance reduction made the default estimate.
         raw: without variance reduction; equals the default where `adjusted` is false.
         inner: the 50 % and 80 % ranges of the same test, fixed-sample, for pictures: {"50": …, "80": …}.
-        simultaneous: the range that matches `p_value_adjusted` (wider; Bonferroni's share of alpha, looks counted).
+        simultaneous: the range that matches `p_value_adjusted` (wider; looks counted): Dunnett's or, under Holm,
+            Bonferroni's; in segments the false coverage rate's. correction: `none`, `holm`, `dunnett` or `bh`.
+        conservative: Holm shows the effect although its (Bonferroni's) range still holds zero.
         saved: share of the variance that the reduction took away, where `adjusted`.
         z, standard_error: signed statistic on the normal scale and error of the estimate, as if nobody had looked.
         limit, margin: for a guardrail, whether the range keeps within `margin` (in the metric's unit, the bad side);
             harmed: it is shown to be worse than no change, at the guardrail's own error rate.
+        bayes: the effect under the programme's prior and under none; null where a lift has no bounded range.
+        exact: for a rate before 40 expected converters: the exact sequence, which may be read from the first one on.
         undetermined: why nothing is said; then absolute, relative and p_value are null.
     """
 
@@ -115,6 +151,18 @@ class Effect(Struct, frozen=True, kw_only=True):
     harmed: bool | None = None
     limit: Limit | None = None
     margin: float | None = None
+    correction: str = "none"
+    conservative: bool = False
+    bayes: Bayes | None = None
+    exact: Estimate | None = None
+
+
+class ArmChance(Struct, frozen=True):
+    """Chance of an arm to be the best of all, and what choosing it is expected to lose per customer."""
+
+    variant: str
+    chance: float
+    expected_loss: float
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):
@@ -124,6 +172,7 @@ class MetricResult(Struct, frozen=True, kw_only=True):
         role: as planned; `companion` marks `offered_item_rate` where `acceptance_rate` asked for it.
         causal: False where only buyers are looked at, whom the offer itself selects.
         undetermined: why the metric as a whole can't be said (no cost data, no accepting arm, …).
+        best: for each arm, the reference first, the chance to be the best under the programme's prior.
     """
 
     metric: str
@@ -136,6 +185,25 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     causal: bool
     companion: bool = False
     undetermined: Undetermined | None = None
+    best: tuple[ArmChance, ...] = ()
+
+
+class Projection(Struct, frozen=True, kw_only=True):
+    """How a running plan will probably end: a number to plan by, never to decide by.
+
+    Attributes:
+        planned: customers at the planned end.
+        smallest_gain: the smallest difference that the end will show with the planned power, in the metric's unit.
+        chance_as_planned: chance to show a gain by then if the smallest gain worth having is true.
+        chance_as_seen: the same if today's estimate is.
+    """
+
+    variant: str
+    metric: str
+    planned: int
+    smallest_gain: float
+    chance_as_planned: float | None
+    chance_as_seen: float
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -460,3 +528,4 @@ class Report(Struct, frozen=True, kw_only=True):
     declines: tuple[DeclineCount, ...]
     segment_by: str = "segment"
     looking: Looking | None = None
+    projections: tuple[Projection, ...] = ()

@@ -81,6 +81,15 @@ class Strata:
         """Whether the sums hold the products of `value` with what was known before the exposure."""
         return all(self.cells.has(value, covariate, covariate) for covariate in COVARIATES)
 
+    def shares(self, reference: int, treatment: int) -> list[float]:
+        """The treatment's planned share of both arms, in each stratum of `pairs`; empty where no stratum has both."""
+        found: list[float] = []
+        for key in self.keys:
+            if all(self._tallies.get((key, arm), self.cells.nobody).n for arm in (reference, treatment)):
+                both = key[reference] + key[treatment]
+                found.append(key[treatment] / both if both else 0.0)
+        return found
+
     def pairs(self, columns: Sequence[str], reference: int, treatment: int) -> list[Arms]:
         """Both arms in each stratum that has them both: elsewhere nobody was randomised between the two.
 

@@ -14,7 +14,18 @@ from scipy.special import ndtri
 
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import METRICS
-from offerlab.reporting.report import Decision, Effect, Interval, MetricResult, Quality, Reason, State, Verdict
+from offerlab.reporting.report import (
+    Decision,
+    Effect,
+    Heterogeneity,
+    Interval,
+    MetricResult,
+    Quality,
+    Reason,
+    SegmentResult,
+    State,
+    Verdict,
+)
 
 HOPELESS_WEEKS: Final = 26
 """Beyond half a year more, time is not the answer."""
@@ -38,8 +49,25 @@ class Situation(Struct, frozen=True, kw_only=True):
     early: bool = False
 
 
-def decide(experiment: Experiment, metrics: Sequence[MetricResult], quality: Quality, situation: Situation) -> Verdict:
-    """The verdict of a report."""
+def decide(
+    experiment: Experiment,
+    metrics: Sequence[MetricResult],
+    quality: Quality,
+    situation: Situation,
+    *,
+    segments: Sequence[SegmentResult] = (),
+    heterogeneity: Sequence[Heterogeneity] = (),
+) -> Verdict:
+    """The verdict of a report.
+
+    Args:
+        experiment: with its plan.
+        metrics: corrected, the primary one first.
+        quality: the trust checks.
+        situation: where it stands.
+        segments: corrected for their number.
+        heterogeneity: whether they differ, by treatment.
+    """
     if not quality.srm.ok:
         worst = max(quality.srm.arms, key=lambda arm: abs(arm.observed - arm.expected) / max(arm.expected, 1.0))
         reason = Reason(code="srm", variant=worst.variant, n=worst.observed, expected=worst.expected)
@@ -53,11 +81,12 @@ def decide(experiment: Experiment, metrics: Sequence[MetricResult], quality: Qua
         )
     primary = metrics[0]
     guardrails = [metric for metric in metrics if metric.role == "guardrail"]
-    for judge in () if situation.early else (_better, _worse, _too_small):
-        found = judge(experiment, primary, guardrails, situation)
-        if found is not None:
-            return found
-    return _open(experiment, primary, situation)
+    if situation.early:
+        return _open(experiment, primary, situation)
+    found = _better(experiment, primary, guardrails, situation)
+    found = found or _better_somewhere(experiment, guardrails, segments, heterogeneity, situation)
+    found = found or _worse(experiment, primary, situation) or _too_small(experiment, primary, situation)
+    return found or _open(experiment, primary, situation)
 
 
 def _verdict(
@@ -96,9 +125,45 @@ def _better(
     return None if harmed is None else _verdict("keep_control", harmed.variant, (harmed,), situation)
 
 
-def _worse(
-    experiment: Experiment, primary: MetricResult, _: Sequence[MetricResult], situation: Situation
+def _better_somewhere(
+    experiment: Experiment,
+    guardrails: Sequence[MetricResult],
+    segments: Sequence[SegmentResult],
+    heterogeneity: Sequence[Heterogeneity],
+    situation: Situation,
 ) -> Verdict | None:
+    """A treatment that helps one segment, where segments differ by more than chance and nothing is harmed there.
+
+    Only the experiment's own segments can be served apart, so a cut by anything else proposes nothing.
+    """
+    alpha = experiment.analysis.alpha
+    differing = {each.variant for each in heterogeneity if (each.p_value_adjusted or 1.0) < alpha}
+    best: tuple[float, Verdict] | None = None
+    for segment in segments:
+        if segment.segment not in experiment.segments or not segment.metrics:
+            continue
+        within = segment.metrics[0]
+        about = [_past(each) for each in (*guardrails, *segment.metrics) if each.role == "guardrail"]
+        sign = _sign(within.metric)
+        for effect in within.effects:
+            gain = sign * _estimate(effect)
+            harmed = any(effect.variant in past for past in about)
+            if effect.variant not in differing or gain <= 0 or harmed or not _is_shown(effect, alpha):
+                continue
+            error = effect.standard_error or 1.0
+            if best is None or gain / error > best[0]:
+                reason = _about("ship_segment", within.metric, effect, segment=segment.segment)
+                shipped = _verdict("ship", effect.variant, (reason,), situation)
+                best = gain / error, replace(shipped, segment=segment.segment)
+    return None if best is None else best[1]
+
+
+def _past(guardrail: MetricResult) -> set[str]:
+    """The treatments past this guardrail's limit."""
+    return {each.variant for each in guardrail.effects if each.limit == "past"}
+
+
+def _worse(experiment: Experiment, primary: MetricResult, situation: Situation) -> Verdict | None:
     """Every treatment is shown to be worse."""
     alpha, sign = experiment.analysis.alpha, _sign(primary.metric)
     effects = primary.effects
@@ -109,9 +174,7 @@ def _worse(
     return _verdict("keep_control", worst.variant, (_about(code, primary.metric, worst),), situation)
 
 
-def _too_small(
-    experiment: Experiment, primary: MetricResult, _: Sequence[MetricResult], situation: Situation
-) -> Verdict | None:
+def _too_small(experiment: Experiment, primary: MetricResult, situation: Situation) -> Verdict | None:
     """No treatment can reach the smallest gain worth having."""
     sign, worth = _sign(primary.metric), _worth_having(experiment, primary)
     if worth is None or not primary.effects:

@@ -4,11 +4,11 @@ import hashlib
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.reporting.report import Report
-from offerlab.storage.tables import reports
+from offerlab.storage.tables import experiments, reports
 
 _DECODER: Final = msgspec.json.Decoder(Report)
 
@@ -33,5 +33,26 @@ def seen_before(connection: Connection, experiment_id: int, as_of: int) -> list[
         select(reports.c.body)
         .where(reports.c.experiment_id == experiment_id, reports.c.as_of < as_of)
         .order_by(reports.c.as_of)
+    )
+    return [_DECODER.decode(row.body) for row in rows]
+
+
+def last_of_others(connection: Connection, project_id: int, experiment_id: int, as_of: int) -> list[Report]:
+    """The last report seen of every other experiment of the project, as of earlier moments."""
+    newest = (
+        select(reports.c.experiment_id, func.max(reports.c.as_of).label("as_of"))
+        .join(experiments, experiments.c.id == reports.c.experiment_id)
+        .where(
+            experiments.c.project_id == project_id,
+            reports.c.experiment_id != experiment_id,
+            reports.c.as_of < as_of,
+        )
+        .group_by(reports.c.experiment_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(reports.c.body)
+        .join(newest, (reports.c.experiment_id == newest.c.experiment_id) & (reports.c.as_of == newest.c.as_of))
+        .order_by(reports.c.experiment_id)
     )
     return [_DECODER.decode(row.body) for row in rows]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from sqlalchemy import Connection
 
 from offerlab import __version__
 from offerlab.aggregation.needs import needs_of
@@ -12,9 +13,10 @@ from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import DAY, to_micros
 from offerlab.domain.experiment import Experiment, started_at
 from offerlab.errors import Conflict, InvalidInput, NotFound
-from offerlab.reporting.build import build_report, look_of
+from offerlab.reporting.build import Past, build_report, lift_in, look_of
 from offerlab.reporting.formats import as_csv, as_html, as_markdown
 from offerlab.reporting.report import Report
+from offerlab.stats.prior import Prior, learn_prior
 from offerlab.storage import offers as stored_offers
 from offerlab.storage import reports
 from offerlab.storage.database import reading, writing
@@ -52,6 +54,7 @@ def read_report(
     moment = now if as_of is None else as_of
     with reading(runtime.engine) as connection:
         seen = reports.seen_before(connection, experiment.id, moment)
+        prior = _programme(connection, project_id, experiment, moment)
         # Offers are frozen while an experiment runs, so what was exposed is what stood at its start.
         offers = stored_offers.in_force(connection, project_id, experiment.offer_keys(), at=started_at(experiment))
         cells = SqlEngine(connection, project_id).cells(
@@ -68,10 +71,10 @@ def read_report(
         as_of=moment,
         currency=snapshot.project.currency,
         version=__version__,
-        looks=[look_of(one) for one in seen],
+        past=Past(looks=[look_of(one) for one in seen], prior=prior),
         ruleset_version=snapshot.project.version,
     )
-    if as_of is None and experiment.status in ("running", "paused"):
+    if as_of is None:
         _keep_look(runtime, experiment, report, moment, seen)
     return report
 
@@ -107,11 +110,18 @@ def as_text(report: Report, form: str) -> str:
 _FORMS: Final[dict[str, Callable[[Report], str]]] = {"md": as_markdown, "csv": as_csv, "html": as_html}
 
 
+def _programme(connection: Connection, project_id: int, experiment: Experiment, moment: int) -> Prior:
+    """The prior of a lift: what the last report of every experiment that had ended by then found, winners or not."""
+    found = [lift_in(one) for one in reports.last_of_others(connection, project_id, experiment.id, moment)]
+    lifts = [each for each in found if each is not None]
+    return learn_prior([lift for lift, _ in lifts], [error for _, error in lifts])
+
+
 def _keep_look(runtime: Runtime, experiment: Experiment, report: Report, moment: int, seen: Sequence[Report]) -> None:
-    """Keep a look that spends: at most one a day, and only where customers came in since the last one."""
+    """Keep what somebody saw: one look a day while customers come in, and the first of each later state."""
     last = seen[-1] if seen else None
-    if last is not None:
-        if report.facts.customers <= last.facts.customers:
+    if last is not None and last.state == report.state:
+        if report.state != "running" or report.facts.customers <= last.facts.customers:
             return
         if moment < to_micros(datetime.fromisoformat(last.as_of)) + DAY:
             return
