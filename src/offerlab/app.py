@@ -11,7 +11,19 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
-from offerlab.api import affinity, decisions, definitions, events, experiments, health, keys, ofrep, reports, ruleset
+from offerlab.api import (
+    affinity,
+    decisions,
+    definitions,
+    events,
+    experiments,
+    health,
+    keys,
+    ofrep,
+    reports,
+    ruleset,
+    segments,
+)
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
@@ -21,6 +33,7 @@ from offerlab.settings import Settings
 from offerlab.storage import schema
 from offerlab.storage.database import open_engine
 from offerlab.workflows.access import FirstStart, prepare
+from offerlab.workflows.audience import Audience
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
@@ -28,6 +41,7 @@ from offerlab.workflows.serving import Serving
 _HANDLERS: Final = [
     *health.HANDLERS,
     *definitions.HANDLERS,
+    *segments.HANDLERS,
     *experiments.HANDLERS,
     *decisions.HANDLERS,
     *events.HANDLERS,
@@ -107,6 +121,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
     )
     web.state.registry = CollectorRegistry()
     web.state.runtime, web.state.serving = runtime, serving
+    web.state.audience = Audience(runtime)
     dashboard.furnish(web.state)
     check_rights(web)
     return App(web, runtime, serving, first)

@@ -129,6 +129,8 @@ class TestFolding:
             "aov": 10.0,
             "days_since_first_order": 10.0,
             "days_since_last_order": 2.0,
+            "orders_per_year": pytest.approx(2 * 365 / 30),
+            "days_since_last_view": 0.0,
             "viewed_skus": ("mug",),
             "owned_skus": ("machine",),
             "cart_skus": ("tea",),

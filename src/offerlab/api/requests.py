@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from offerlab.domain.attribute import Attribute, AttributeType
 from offerlab.domain.clock import to_micros
 from offerlab.domain.experiment import (
     AnalysisPlan,
@@ -165,6 +166,28 @@ class NewSegment(_Body, frozen=True, kw_only=True):
             InvalidDefinition: the rule is none.
         """
         return Segment(key=self.key, rule=parse_rule(self.rule), name=self.name, priority=self.priority)
+
+
+class NewAttribute(_Body, frozen=True, kw_only=True):
+    """What the shop says of one attribute of customers; a sensitive one needs its purpose."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    type: AttributeType | None = None
+    sensitive: bool = False
+    purpose: Name | None = None
+    explicit_consent: bool = False
+    shown: bool = True
+
+    def to_domain(self) -> Attribute:
+        """The attribute; the workflow checks it."""
+        return Attribute(
+            name=self.name,
+            type=self.type,
+            sensitive=self.sensitive,
+            purpose=self.purpose,
+            explicit_consent=self.explicit_consent,
+            shown=self.shown,
+        )
 
 
 class NewLayer(_Body, frozen=True, kw_only=True):

@@ -163,6 +163,7 @@ class Passage:
                 now=self.now,
                 currency=self.ruleset.settings.currency,
                 folded=self.ruleset.folds,
+                products=self.ruleset.shelf.products if self.ruleset.sorts else None,
             )
         for key, place in plan.segments:
             belongs = self.segments.get(place)

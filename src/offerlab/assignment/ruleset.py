@@ -20,7 +20,7 @@ from offerlab.domain.experiment import Change, Epoch, Experiment
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
-from offerlab.domain.segment import FOLDED, Segment
+from offerlab.domain.segment import Segment, is_folded, needs_catalogue
 
 _ALL: Final = "*"
 
@@ -65,7 +65,7 @@ class Ruleset:
             looks at them.
         current: the view from `settled_at` (microseconds UTC) on: nothing changes after it.
         holds: the segments' rules, in order of (priority, key).
-        folds: whether any of them looks at what is folded from events.
+        folds: whether any of them looks at what is folded from events; sorts: at categories of products.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -78,7 +78,9 @@ class Ruleset:
         known = {segment.key: i for i, segment in enumerate(segments)}
         lost = {key for experiment in rules.experiments for key in experiment.segments} - set(known)
         self.holds: Final[tuple[Holds, ...]] = (*(compile_rule(segment.rule) for segment in segments), never)
-        self.folds: Final = any(not reads(segment.rule).isdisjoint(FOLDED) for segment in segments)
+        looked_at = frozenset[str]().union(*(reads(segment.rule) for segment in segments))
+        self.folds: Final = any(is_folded(name) for name in looked_at)
+        self.sorts: Final = any(needs_catalogue(name) for name in looked_at)
         self._maker: Final = Maker(
             shelf=self.shelf,
             settings=self.settings,

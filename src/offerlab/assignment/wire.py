@@ -47,9 +47,10 @@ def decode(document: bytes) -> Rules:
 
 
 def published(rules: Rules) -> Rules:
-    """What may leave for a server that decides by itself: no drafts (nobody decides by them) and no costs."""
+    """What may leave for a server that decides by itself: no drafts (nobody decides by them), no costs, no registry."""
     return structs.replace(
         rules,
+        settings=structs.replace(rules.settings, attributes={}),
         experiments=tuple(one for one in rules.experiments if one.status != "draft"),
         products=tuple(structs.replace(product, unit_cost_micro=None) for product in rules.products),
         offers=tuple(structs.replace(offer, delivery_cost_micro=0) for offer in rules.offers),

@@ -9,6 +9,7 @@ from typing import Final
 from offerlab.errors import InvalidInput
 
 SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
 DAY: Final = 86_400 * SECOND
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)

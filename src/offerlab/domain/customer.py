@@ -32,6 +32,7 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         viewed: sku -> last view, microseconds. owned: sku -> last purchase.
         cart: (as of, skus). attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
         declined: offer key -> last decline. trouble_at: last refund or complaint.
+        ratings: sku -> (as of, the customer's own mark for it).
         shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
     """
 
@@ -43,6 +44,7 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     consents: dict[str, tuple[int, bool]] = {}
     declined: dict[str, int] = {}
     trouble_at: int = 0
+    ratings: dict[str, tuple[int, float]] = {}
     shown: dict[str, int] = {}
 
 

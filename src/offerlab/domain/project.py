@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from offerlab.domain.attribute import Attribute, check_attribute
 from offerlab.domain.money import check_currency
 from offerlab.domain.timing import QuietHours, is_zone
 from offerlab.errors import InvalidDefinition
@@ -34,6 +35,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
         affinity_floor: smallest lift at which a match by affinity or similarity is worth offering.
         viewed_days: how old a view may be for `match: recently_viewed`.
         quiet_hours: None switches them off.
+        attributes: what the shop registered about customers' attributes, by name.
     """
 
     currency: str = "USD"
@@ -46,6 +48,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     affinity_floor: float | None = None
     viewed_days: int = 30
     quiet_hours: QuietHours | None = QuietHours()
+    attributes: dict[str, Attribute] = {}
 
 
 def check_settings(settings: ProjectSettings) -> None:
@@ -55,6 +58,8 @@ def check_settings(settings: ProjectSettings) -> None:
         InvalidInput, InvalidDefinition: names the field at fault.
     """
     check_currency(settings.currency)
+    for attribute in settings.attributes.values():
+        check_attribute(attribute)
     if settings.timezone is not None and not is_zone(settings.timezone):
         raise InvalidDefinition(f"no time zone is called {settings.timezone!r}", field="timezone")
     limits = {

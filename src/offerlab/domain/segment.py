@@ -32,8 +32,29 @@ FOLDED: Final = (
     "cart_skus",
     "owned_skus",
     "tags",
+    "orders_per_year",
+    "days_since_last_view",
+    "owned_categories",
+    "viewed_categories",
+    "rating_mean",
 )
 """Attributes that the service folds from events; a request's own attributes are merged over them."""
+
+BY_CATEGORY: Final = frozenset(("owned_categories", "viewed_categories"))
+"""Folded attributes that need the catalogue."""
+
+RATING_OF: Final = "rating_mean:"
+"""Before the name of a category: the mean of the customer's own ratings there."""
+
+
+def is_folded(attribute: str) -> bool:
+    """Whether the service itself knows this attribute from events."""
+    return attribute in FOLDED or attribute.startswith(RATING_OF)
+
+
+def needs_catalogue(attribute: str) -> bool:
+    """Whether folding this attribute asks to which category a product belongs."""
+    return attribute in BY_CATEGORY or attribute.startswith(RATING_OF)
 
 
 class Condition(Struct, frozen=True, tag="condition"):

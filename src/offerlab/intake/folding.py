@@ -85,6 +85,11 @@ def _interaction(profile: Profile, event: Event, fact: Interaction) -> Profile:
         case "offer_declined" if fact.offer is not None:
             declined = {**profile.declined, fact.offer: max(at, profile.declined.get(fact.offer, at))}
             return replace(profile, declined=declined)
+        case "review" if fact.sku is not None and fact.number is not None:
+            mark = (at, fact.number)
+            return replace(
+                profile, ratings={**profile.ratings, fact.sku: max(mark, profile.ratings.get(fact.sku, mark))}
+            )
         case "complaint":
             return replace(profile, trouble_at=max(profile.trouble_at, at))
         case "profile":

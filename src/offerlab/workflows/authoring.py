@@ -7,10 +7,12 @@ process already serves by it.
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from offerlab.assignment.allocation import Slots, claim_layers, first_epoch, next_epoch
+from offerlab.domain.attribute import Attribute, check_attribute, check_rule
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import (
     EVERYONE,
@@ -28,11 +30,12 @@ from offerlab.domain.product import Product, Relation
 from offerlab.domain.segment import Segment
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
 from offerlab.messaging.message import compile_message
-from offerlab.storage import experiments, offers, products, segments
+from offerlab.storage import experiments, offers, products, projects, segments
 from offerlab.storage.arrivals import recent_customers
 from offerlab.storage.database import reading
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
+from offerlab.workflows.snapshot import settings_of
 
 MAY_CHANGE: Final = ("weights", "allocation", "traffic", "name", "hypothesis")
 """What PATCH may change on a running experiment; everything else froze at its start."""
@@ -123,6 +126,7 @@ def create_segment(desk: Desk, segment: Segment) -> tuple[Segment, bool]:
         known = segments.find(connection, desk.project_id, segment.key)
         if known is not None:
             return _identical(known, segment, f"segment {segment.key!r}"), False
+        _check_segment(connection, desk, segment)
         segments.save(connection, desk.project_id, segment, now=desk.runtime.now())
         desk.log(connection, "define", f"segment:{segment.key}", after=segment)
     return segment, True
@@ -141,9 +145,39 @@ def update_segment(desk: Desk, segment: Segment) -> Segment:
             raise NotFound(f"no segment has the key {segment.key!r}")
         if known != segment:
             _refuse_if_used(connection, desk, f"segment {segment.key!r}", lambda one: segment.key in one.segments)
+            _check_segment(connection, desk, segment)
             segments.save(connection, desk.project_id, segment, now=desk.runtime.now())
             desk.log(connection, "change", f"segment:{segment.key}", before=known, after=segment)
     return segment
+
+
+def _check_segment(connection: Connection, desk: Desk, segment: Segment) -> None:
+    check_rule(segment.rule, settings_of(projects.load(connection, desk.project_id)).attributes)
+
+
+def put_attribute(desk: Desk, attribute: Attribute) -> Attribute:
+    """Register an attribute of customers, in place of what was said of it before.
+
+    Raises:
+        InvalidDefinition: a sensitive one without a purpose, a special one without consent, or one that is folded.
+        Conflict: a segment looks at it in a way that the new registration forbids.
+    """
+    check_attribute(attribute)
+    with desk.change() as connection:
+        stored = projects.load(connection, desk.project_id).settings
+        known = settings_of(projects.load(connection, desk.project_id)).attributes
+        if known.get(attribute.name) == attribute:
+            return attribute
+        for segment in segments.everything(connection, desk.project_id).values():
+            try:
+                check_rule(segment.rule, {**known, attribute.name: attribute})
+            except InvalidDefinition as error:
+                raise Conflict(f"segment {segment.key!r} contradicts it: {error.detail}") from error
+        fresh = {**stored.get("attributes", {}), attribute.name: to_builtins(attribute)}
+        projects.save_settings(connection, desk.project_id, {**stored, "attributes": fresh})
+        before = known.get(attribute.name)
+        desk.log(connection, "define", f"attribute:{attribute.name}", before=before, after=attribute)
+    return attribute
 
 
 def create_layer(desk: Desk, layer: Layer) -> tuple[Layer, bool]:
