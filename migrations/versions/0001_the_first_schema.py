@@ -210,9 +210,26 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=True),
         sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("source", sa.String(length=200), nullable=False),
         sa.Column("sample", sa.Text(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=True),
         sa.Column("redriven", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected")),
+    )
+    op.create_index(op.f("ix_rejected_digest"), "rejected", ["digest"], unique=False)
+    op.create_table(
+        "privacy_requests",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.Column("due_at", NUMBER, nullable=False),
+        sa.Column("done_at", NUMBER, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_privacy_requests")),
+        sa.UniqueConstraint("project_id", "request_id", name=op.f("uq_privacy_requests_project_id_request_id")),
     )
     op.create_index("ix_rejected_project_id", "rejected", ["project_id", "code", "received_at"], unique=False)
     op.create_table(
@@ -267,11 +284,41 @@ def upgrade() -> None:
     op.create_table(
         "merges",
         sa.Column("project_id", NUMBER, nullable=False),
-        sa.Column("customer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
         sa.Column("into_customer", NUMBER, nullable=False),
+        sa.Column("linked_at", NUMBER, nullable=False),
         sa.Column("merged_at", NUMBER, nullable=False),
+        sa.Column("undone_at", NUMBER, nullable=True),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_merges_project_id")),
-        sa.PrimaryKeyConstraint("project_id", "customer", name=op.f("pk_merges")),
+        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_merges")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_merges_customer"), "merges", ["customer"], unique=False)
+    op.create_table(
+        "payloads",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("received_at", NUMBER, nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_payloads_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_payloads")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_payloads_customer"), "payloads", ["customer"], unique=False)
+    op.create_index(op.f("ix_payloads_received_at"), "payloads", ["received_at"], unique=False)
+    op.create_table(
+        "imports",
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=200), nullable=False),
+        sa.Column("rows", NUMBER, nullable=False),
+        sa.Column("accepted", NUMBER, nullable=False),
+        sa.Column("bad", NUMBER, nullable=False),
+        sa.Column("updated_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_imports_project_id")),
+        sa.PrimaryKeyConstraint("project_id", "digest", name=op.f("pk_imports")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_merges_into_customer"), "merges", ["into_customer"], unique=False)
@@ -351,12 +398,14 @@ def upgrade() -> None:
         sa.Column("project_id", NUMBER, nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("root", NUMBER, nullable=False),
         sa.Column("created_at", NUMBER, nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_vault_project_id")),
         sa.PrimaryKeyConstraint("project_id", "digest", name=op.f("pk_vault")),
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_vault_customer"), "vault", ["customer"], unique=False)
+    op.create_index(op.f("ix_vault_root"), "vault", ["root"], unique=False)
     op.create_table(
         "changes",
         sa.Column("experiment_id", NUMBER, nullable=False),
@@ -417,6 +466,7 @@ def downgrade() -> None:
     op.drop_table("reports")
     op.drop_table("epochs")
     op.drop_table("changes")
+    op.drop_index(op.f("ix_vault_root"), table_name="vault")
     op.drop_index(op.f("ix_vault_customer"), table_name="vault")
     op.drop_table("vault")
     op.drop_table("segments")
@@ -425,6 +475,11 @@ def downgrade() -> None:
     op.drop_table("products")
     op.drop_table("offers")
     op.drop_table("metrics")
+    op.drop_table("imports")
+    op.drop_index(op.f("ix_payloads_received_at"), table_name="payloads")
+    op.drop_index(op.f("ix_payloads_customer"), table_name="payloads")
+    op.drop_table("payloads")
+    op.drop_index(op.f("ix_merges_customer"), table_name="merges")
     op.drop_index(op.f("ix_merges_into_customer"), table_name="merges")
     op.drop_table("merges")
     op.drop_table("layers")
@@ -432,6 +487,8 @@ def downgrade() -> None:
     op.drop_table("keys")
     op.drop_table("experiments")
     op.drop_table("erased")
+    op.drop_table("privacy_requests")
+    op.drop_index(op.f("ix_rejected_digest"), table_name="rejected")
     op.drop_index("ix_rejected_project_id", table_name="rejected")
     op.drop_table("rejected")
     op.drop_index("ix_refunds_order_id", table_name="refunds")

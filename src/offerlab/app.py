@@ -20,8 +20,10 @@ from offerlab.api import (
     health,
     keys,
     ofrep,
+    rejected,
     reports,
     ruleset,
+    segment,
     segments,
 )
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
@@ -50,6 +52,8 @@ _HANDLERS: Final = [
     *reports.HANDLERS,
     *keys.HANDLERS,
     *ruleset.HANDLERS,
+    *segment.HANDLERS,
+    *rejected.HANDLERS,
 ]
 
 

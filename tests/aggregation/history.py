@@ -152,7 +152,7 @@ class History:
         """The number `customer` is given up for `into`; a second merge of the same number is ignored."""
         if customer != into and all(row["customer"] != customer for row in self.merges):
             row = {"project_id": PROJECT, "customer": customer, "into_customer": into, "merged_at": at}
-            self.merges.append(row)
+            self.merges.append({**row, "event_id": f"m{customer}", "linked_at": at})
 
 
 def _head(event_id: str, at: int, more: Row) -> Row:

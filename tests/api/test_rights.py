@@ -17,6 +17,7 @@ CONTRACT = {
     "decide": {"admin", "server", "client"},
     "decide_many": {"admin", "server"},
     "send": {"admin", "server", "client"},
+    "write_key": {"admin", "server", "client"},
     "read": {"admin", "read"},
     "customers": {"admin", "server"},
     "inspect": {"admin", "read"},

@@ -4,7 +4,8 @@ Only CASE, CTE, window functions and int64 arithmetic (a sum that is divided is 
 microseconds, money is minor units. `:names` are bound, nothing from outside ever becomes text.
 
 Rules that live here (docs/glossary.md has them in words):
-* a merged customer counts under the surviving number; a ring of merges under its smallest;
+* a linked customer counts under the number at the end of the chain; a ring under its smallest; of an id's links the
+  earliest (linked_at, event_id) that stands counts;
 * the first exposure is the smallest (occurred_at, event_id); two arms make a crossover;
 * of an order the highest revision counts, then the earliest (occurred_at, event_id); of a refund the earliest;
 * refunds never take more than the order; a cancellation takes all that is left.
@@ -34,21 +35,36 @@ def _portion(amount: str, taken: str, whole: str) -> str:
     return _PORTION.replace("AMOUNT", amount).replace("TAKEN", taken).replace("WHOLE", whole)
 
 
+_LINKS = Part(
+    "customer, root, at, event_id",
+    """SELECT customer, into_customer, linked_at, event_id FROM merges
+  WHERE project_id = :project AND merged_at <= :as_of AND (undone_at IS NULL OR undone_at > :as_of)""",
+)
+
+_EDGES = Part(
+    "customer, root",
+    """SELECT k.customer, k.root FROM links k
+  WHERE NOT EXISTS (
+    SELECT 1 FROM links b
+    WHERE b.customer = k.customer AND (b.at < k.at OR (b.at = k.at AND b.event_id < k.event_id)))""",
+    ("links",),
+)
+
 _CHAINS = Part(
     "customer, root",
-    """SELECT m.customer, m.into_customer FROM merges m WHERE m.project_id = :project AND m.merged_at <= :as_of
+    """SELECT customer, root FROM edges
   UNION
-  SELECT c.customer, m.into_customer FROM chains c JOIN merges m ON m.customer = c.root
-  WHERE m.project_id = :project AND m.merged_at <= :as_of""",
+  SELECT c.customer, e.root FROM chains c JOIN edges e ON e.customer = c.root""",
+    ("edges",),
 )
 
 _SURVIVORS = Part(
     "customer, root",
-    """SELECT c.customer, COALESCE(MIN(CASE WHEN m.customer IS NULL THEN c.root END), MIN(c.root))
-  FROM chains c LEFT JOIN merges m
-    ON m.project_id = :project AND m.customer = c.root AND m.merged_at <= :as_of
+    """SELECT c.customer, COALESCE(MIN(CASE WHEN e.customer IS NULL THEN c.root END), MIN(ring.root))
+  FROM chains c LEFT JOIN edges e ON e.customer = c.root
+  LEFT JOIN chains ring ON ring.customer = c.root AND ring.root = c.root
   GROUP BY c.customer""",
-    ("chains",),
+    ("chains", "edges"),
 )
 
 _EXPOSED: Final = """SELECT e.customer, e.variant, e.segment, e.{cut}, e.epoch, e.occurred_at, e.event_id, e.suppressed,
@@ -334,6 +350,8 @@ _ATTACH_SUMS = Part(
 )
 
 PARTS: Final[dict[str, Part]] = {
+    "links": _LINKS,
+    "edges": _EDGES,
     "chains": _CHAINS,
     "survivors": _SURVIVORS,
     "seen": _SEEN,

@@ -16,6 +16,9 @@ SPLITS: Final = {"coarse": 1.5 * 2.0**108, "middle": 1.5 * 2.0**78}
 
 _SOURCES: Final = ("order_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
 
+_IDENTITY: Final = ("links", "edges", "chains", "survivors")
+"""Who is one person: read before anything that asks it."""
+
 _TEXT: Final = frozenset(("segment", "cut", "placement"))
 _UNIT: Final = ("variant", "segment", "cut", "epoch", "t0", "placement", "exposures", "seen_offer")
 
@@ -169,7 +172,7 @@ def _sums(i: int, product: Monomial) -> Iterable[str]:
 
 def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], cut: str, *, merged: bool) -> str:
     """The WITH clause of the parts that `wanted` read, each before its readers."""
-    known = {**tables, "chains": PARTS["chains"], "survivors": PARTS["survivors"]}
+    known = {**tables, **{name: PARTS[name] for name in _IDENTITY}}
     known |= {**({"raw_seen": MERGED["raw_seen"]} if merged else {}), **PARTS, **(MERGED if merged else {})}
     needed: set[str] = set()
     queue = list(wanted)

@@ -10,10 +10,11 @@ from offerlab.api.body import BATCH_LIMIT, bounded, invalid
 from offerlab.api.changes import caller_of
 from offerlab.api.decisions import serving_of
 from offerlab.api.problems import Malformed
+from offerlab.api.rights import Caller
 from offerlab.api.routing import operation, reply
 from offerlab.errors import TooLarge
 from offerlab.intake.native import Native
-from offerlab.workflows.recording import Recorded, record
+from offerlab.workflows.recording import Recorded, Sender, record
 
 AnyRequest = Request[Any, Any, Any]
 MAX_EVENTS: Final = 10_000
@@ -29,6 +30,11 @@ class EventBatch(Struct, frozen=True, forbid_unknown_fields=True):
     """A batch of events, as the OpenAPI document shows it."""
 
     events: Annotated[list[Native], Meta(max_length=MAX_EVENTS)]
+
+
+def sender_of(caller: Caller, *, source: str = "native") -> Sender:
+    """The sender behind a key; `source` says how what it sends is read."""
+    return Sender(project_id=caller.project_id, publishable=caller.key.kind == "client", source=source)
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(Envelope)
@@ -53,9 +59,8 @@ async def post_events(request: AnyRequest) -> Response[bytes]:
     caller = caller_of(request)
     done = await record(
         serving_of(request),
-        caller.project_id,
+        sender_of(caller),
         [bytes(item) for item in items],
-        publishable=caller.key.kind == "client",
     )
     return reply(done)
 

@@ -73,7 +73,7 @@ def _folded(profile: Profile, now: int, currency: str) -> dict[str, object]:
         found["rating_mean"] = _mean([mark for _, mark in profile.ratings.values()])
     found["viewed_skus"] = tuple(profile.viewed)
     found["owned_skus"] = tuple(profile.owned)
-    found["cart_skus"] = profile.cart[1]
+    found["cart_skus"] = profile.cart_skus
     return found
 
 

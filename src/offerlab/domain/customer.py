@@ -1,6 +1,11 @@
 """What is known of a customer when an offer is decided: profile, consents, counters, earlier assignments."""
 
+from typing import Final
+
 from msgspec import Struct
+
+MOST_IDS: Final = 500
+"""One person has at most so many ids: more is a shared machine or a broken integration, not a person."""
 
 
 class Assignment(Struct, frozen=True, array_like=True):
@@ -30,7 +35,8 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         orders: order id -> (occurred_at, net merchandise revenue in minor units, revision); an order in another
             currency counts with 0.
         viewed: sku -> last view, microseconds. owned: sku -> last purchase.
-        cart: (as of, skus). attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
+        cart: (as of, skus) of the latest whole cart. cart_changes: sku -> (as of, whether it was put in), after that
+            cart. attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
         declined: offer key -> last decline. trouble_at: last refund or complaint.
         ratings: sku -> (as of, the customer's own mark for it).
         shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
@@ -40,12 +46,27 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     viewed: dict[str, int] = {}
     owned: dict[str, int] = {}
     cart: tuple[int, tuple[str, ...]] = (0, ())
+    cart_changes: dict[str, tuple[int, bool]] = {}
     attributes: dict[str, tuple[int, object]] = {}
     consents: dict[str, tuple[int, bool]] = {}
     declined: dict[str, int] = {}
     trouble_at: int = 0
     ratings: dict[str, tuple[int, float]] = {}
     shown: dict[str, int] = {}
+
+    @property
+    def cart_skus(self) -> tuple[str, ...]:
+        """What lies in the cart now."""
+        if not self.cart_changes:
+            return self.cart[1]
+        out = {sku for sku, (_, inside) in self.cart_changes.items() if not inside}
+        added = [sku for sku, (_, inside) in sorted(self.cart_changes.items(), key=_by_time) if inside]
+        kept = tuple(sku for sku in self.cart[1] if sku not in out)
+        return kept + tuple(sku for sku in added if sku not in kept)
+
+
+def _by_time(item: tuple[str, tuple[int, bool]]) -> tuple[int, str]:
+    return item[1][0], item[0]
 
 
 class CustomerState(Struct, frozen=True, kw_only=True):

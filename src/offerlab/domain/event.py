@@ -128,7 +128,8 @@ class Event(Struct, frozen=True, kw_only=True):
     Attributes:
         occurred_at: microseconds UTC; windows go by it. The store adds `received_at`, by which `as_of` goes.
         digest: 16 bytes over the body as sent; the same id with another digest is a conflict.
-        raw: the body as sent.
+        link: another id of the same person (before they were known), None for none.
+        raw: the payload of a foreign source, kept sealed until the experiments' windows close; empty for none.
     """
 
     id: str
@@ -137,11 +138,18 @@ class Event(Struct, frozen=True, kw_only=True):
     occurred_at: int
     digest: bytes
     fact: Fact
+    link: str | None = None
     raw: bytes = b""
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
-    """An event that could not be taken, and why. Kept, so that nothing is swallowed."""
+    """An event that could not be taken, and why. Kept, so that nothing is swallowed.
+
+    Attributes:
+        source: how `raw` is to be read again. raw: as sent; only its sealed form is stored.
+        sample: the same with what is personal masked, for people to look at.
+        customer: the unit, where one could be read.
+    """
 
     index: int
     code: str
@@ -149,3 +157,6 @@ class Rejection(Struct, frozen=True, kw_only=True):
     id: str | None = None
     type: str | None = None
     raw: bytes = b""
+    source: str = "native"
+    sample: str | None = None
+    customer: str | None = None

@@ -126,7 +126,17 @@ def event_of(native: Native, fact: Fact, *, now: int) -> Event:
         occurred_at=occurred(native, now=now),
         digest=digest_of(native),
         fact=fact,
+        link=_linked(native),
     )
+
+
+def _linked(native: Native) -> str | None:
+    if not isinstance(native, NativeProfile) or native.anonymous_id is None:
+        return None
+    unit = unit_of(native.anonymous_id)
+    if unit is None:
+        raise InvalidInput(f"{native.anonymous_id!r} names nobody", field="anonymous_id")
+    return None if unit == unit_of(native.customer_id) else unit
 
 
 def fact_of(native: Native, catalogue: Catalogue) -> Fact:
@@ -152,8 +162,13 @@ def _interaction_of(native: Native, catalogue: Catalogue) -> Interaction:
     match native:
         case NativeProductViewed(sku=sku):
             return Interaction(sku=sku)
-        case NativeCartUpdated(cart=cart):
+        case NativeCartUpdated(cart=cart, added=(), removed=()):
             return Interaction(data={"skus": [item.sku for item in cart]})
+        case NativeCartUpdated(cart=(), added=added, removed=removed):
+            skus = {"added": [item.sku for item in added], "removed": [item.sku for item in removed]}
+            return Interaction(data={name: found for name, found in skus.items() if found})
+        case NativeCartUpdated():
+            raise InvalidInput("a cart is told whole, or by what changed", field="cart")
         case NativeReview(sku=sku, rating=rating, text=text):
             return Interaction(sku=sku, number=rating, text=text)
         case NativeShipment(order_id=order_id, stage=stage):
@@ -197,12 +212,13 @@ def _about_offer(
             raise InvalidInput(f"{native.experiment!r} has no variant {native.variant!r}", field="variant")
         variant = None if found is None else found[1].index(native.variant)
     reason = native.reason if isinstance(native, NativeOfferDeclined) else None
+    more = {"reason": reason, "placement": native.placement}
     return Interaction(
         experiment_id=_experiment(native.experiment, catalogue),
         variant=variant,
         offer=native.offer,
         text=native.text if isinstance(native, NativeOfferDeclined) else None,
-        data={} if reason is None else {"reason": reason},
+        data={name: value for name, value in more.items() if value is not None},
     )
 
 

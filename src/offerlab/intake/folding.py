@@ -5,8 +5,9 @@ replaying the same events (each once) gives the identical profile. Duplicates ne
 ids stops them.
 """
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from offerlab.domain.event import Event, Exposure, Interaction, Order
 REMEMBERED_VIEWS: Final = 200
 SHOWN_DAYS: Final = 14
 DEFAULT_PURPOSE: Final = "marketing"
+T = TypeVar("T")
 
 
 def fold(profile: Profile, event: Event, *, currency: str) -> Profile:
@@ -35,6 +37,53 @@ def fold(profile: Profile, event: Event, *, currency: str) -> Profile:
     if isinstance(fact, Interaction):
         return _interaction(profile, event, fact)
     return replace(profile, trouble_at=max(profile.trouble_at, event.occurred_at))
+
+
+def unite(profiles: Sequence[Profile]) -> Profile:
+    """What is known of one person under several ids: what folding all their events into one profile would give."""
+    if len(profiles) == 1:
+        return profiles[0]
+    orders: dict[str, tuple[int, int, int]] = {}
+    attributes: dict[str, tuple[int, object]] = {}
+    consents: dict[str, tuple[int, bool]] = {}
+    changes: dict[str, tuple[int, bool]] = {}
+    shown: dict[str, int] = {}
+    ratings: dict[str, tuple[int, float]] = {}
+    for profile in profiles:
+        _keep(ratings, profile.ratings, lambda entry: entry)
+        _keep(orders, profile.orders, _precedence)
+        _keep(attributes, profile.attributes, lambda entry: (entry[0], repr(entry[1])))
+        _keep(consents, profile.consents, lambda entry: (entry[0], not entry[1]))
+        _keep(changes, profile.cart_changes, lambda entry: (entry[0], not entry[1]))
+        for key, count in profile.shown.items():
+            shown[key] = shown.get(key, 0) + count
+    cart = max(profile.cart for profile in profiles)
+    return Profile(
+        orders=orders,
+        viewed=_remembered(_latest_of(profile.viewed for profile in profiles)),
+        owned=_latest_of(profile.owned for profile in profiles),
+        cart=cart,
+        cart_changes={sku: change for sku, change in changes.items() if change[0] > cart[0]},
+        attributes=attributes,
+        consents=consents,
+        declined=_latest_of(profile.declined for profile in profiles),
+        trouble_at=max(profile.trouble_at for profile in profiles),
+        ratings=ratings,
+        shown=_recent(shown),
+    )
+
+
+def _keep(into: dict[str, T], news: Mapping[str, T], rank: Callable[[T], Any]) -> None:
+    for name, entry in news.items():
+        if name not in into or rank(into[name]) < rank(entry):
+            into[name] = entry
+
+
+def _latest_of(maps: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in maps:
+        _keep(found, one, lambda at: at)
+    return found
 
 
 def _order(profile: Profile, order: Order, at: int, currency: str) -> Profile:
@@ -59,10 +108,21 @@ def _shown(profile: Profile, exposure: Exposure, at: int) -> Profile:
     if exposure.offer is None or exposure.suppressed is not None:
         return profile
     key = f"{from_micros(at).date().isoformat()}:{exposure.channel or 'web'}"
-    shown = {**profile.shown, key: profile.shown.get(key, 0) + 1}
+    return replace(profile, shown=_recent({**profile.shown, key: profile.shown.get(key, 0) + 1}))
+
+
+def _recent(shown: dict[str, int]) -> dict[str, int]:
+    if not shown:
+        return shown
     newest = max(day[:10] for day in shown)
     oldest = from_micros(_midnight(newest) - SHOWN_DAYS * DAY).date().isoformat()
-    return replace(profile, shown={day: count for day, count in shown.items() if day[:10] > oldest})
+    return {day: count for day, count in shown.items() if day[:10] > oldest}
+
+
+def _remembered(viewed: dict[str, int]) -> dict[str, int]:
+    if len(viewed) <= REMEMBERED_VIEWS:
+        return viewed
+    return dict(sorted(sorted(viewed.items(), key=lambda item: (-item[1], item[0]))[:REMEMBERED_VIEWS]))
 
 
 def _midnight(day: str) -> int:
@@ -74,14 +134,9 @@ def _interaction(profile: Profile, event: Event, fact: Interaction) -> Profile:
     match event.type:
         case "product_viewed" if fact.sku is not None:
             viewed = {**profile.viewed, fact.sku: max(at, profile.viewed.get(fact.sku, at))}
-            if len(viewed) > REMEMBERED_VIEWS:
-                kept = sorted(viewed.items(), key=lambda item: (-item[1], item[0]))[:REMEMBERED_VIEWS]
-                viewed = dict(sorted(kept))
-            return replace(profile, viewed=viewed)
+            return replace(profile, viewed=_remembered(viewed))
         case "cart_updated":
-            skus = fact.data.get("skus")
-            cart = (at, tuple(str(sku) for sku in skus) if isinstance(skus, list | tuple) else ())
-            return replace(profile, cart=max(profile.cart, cart))
+            return _cart(profile, fact, at)
         case "offer_declined" if fact.offer is not None:
             declined = {**profile.declined, fact.offer: max(at, profile.declined.get(fact.offer, at))}
             return replace(profile, declined=declined)
@@ -98,6 +153,24 @@ def _interaction(profile: Profile, event: Event, fact: Interaction) -> Profile:
             return replace(profile, consents=_consents(profile.consents, event.type, fact, at))
         case _:
             return profile
+
+
+def _cart(profile: Profile, fact: Interaction, at: int) -> Profile:
+    """The latest whole cart, and what was put in or taken out after it; at one instant, out counts."""
+    cart = profile.cart
+    if "added" not in fact.data and "removed" not in fact.data:
+        cart = max(cart, (at, _skus(fact.data.get("skus"))))
+    changes = dict(profile.cart_changes)
+    for inside, skus in ((True, fact.data.get("added")), (False, fact.data.get("removed"))):
+        for sku in _skus(skus):
+            before = changes.get(sku)
+            if before is None or (before[0], not before[1]) < (at, not inside):
+                changes[sku] = (at, inside)
+    return replace(profile, cart=cart, cart_changes={sku: one for sku, one in changes.items() if one[0] > cart[0]})
+
+
+def _skus(value: object) -> tuple[str, ...]:
+    return tuple(str(sku) for sku in value) if isinstance(value, list | tuple) else ()
 
 
 def _latest(known: dict[str, tuple[int, object]], news: dict[str, object], at: int) -> dict[str, tuple[int, object]]:

@@ -36,6 +36,7 @@ class _AboutOffer(_Native, frozen=True, kw_only=True):
     experiment: Key | None = None
     variant: Key | None = None
     offer: Key | None = None
+    placement: Word | None = None
 
 
 class NativeOfferViewed(_AboutOffer, frozen=True, kw_only=True, tag="offer_viewed"):
@@ -70,7 +71,10 @@ class NativeLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NativeOrder(_Native, frozen=True, kw_only=True, tag="order"):
-    """A purchase; `discount` comes on top of the lines' own and is spread over them by value."""
+    """A purchase; `discount` comes on top of the lines' own and is spread over them by value.
+
+    An order told anew (an edit) repeats its `order_id` and time with a higher `revision`; the highest one counts.
+    """
 
     order_id: Id
     currency: str | None = None
@@ -79,6 +83,7 @@ class NativeOrder(_Native, frozen=True, kw_only=True, tag="order"):
     shipping: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     code: Word | None = None
+    revision: Annotated[int, Meta(ge=0)] = 0
 
 
 class NativeRefundLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,9 +125,11 @@ class NativeCartItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class NativeCartUpdated(_Native, frozen=True, kw_only=True, tag="cart_updated"):
-    """The whole cart as it is now."""
+    """The whole cart as it is now, or what was put in and taken out."""
 
     cart: Annotated[tuple[NativeCartItem, ...], Meta(max_length=MAX_LINES)] = ()
+    added: Annotated[tuple[NativeCartItem, ...], Meta(max_length=MAX_LINES)] = ()
+    removed: Annotated[tuple[NativeCartItem, ...], Meta(max_length=MAX_LINES)] = ()
 
 
 class NativeUnsubscribe(_Native, frozen=True, kw_only=True, tag="unsubscribe"):
@@ -164,9 +171,13 @@ class NativeShipment(_Native, frozen=True, kw_only=True, tag="shipment"):
 
 
 class NativeProfile(_Native, frozen=True, kw_only=True, tag="profile"):
-    """Attributes of the customer; the latest value of each name counts."""
+    """Attributes of the customer; the latest value of each name counts.
 
-    attributes: dict[Word, object]
+    `anonymous_id` is the same person before they were known: from now on the two ids are one customer.
+    """
+
+    attributes: dict[Word, object] = {}
+    anonymous_id: str | int | None = None
 
 
 class NativeConsent(_Native, frozen=True, kw_only=True, tag="consent"):

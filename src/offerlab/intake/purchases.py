@@ -63,6 +63,7 @@ def order_of(native: NativeOrder, catalogue: Catalogue) -> Order:
         shipping_minor=to_minor(native.shipping, currency, field="shipping"),
         tax_minor=to_minor(native.tax, currency, field="tax"),
         code=native.code,
+        revision=native.revision,
     )
 
 

@@ -33,16 +33,6 @@ def tombstone_of(secret: bytes, unit: str) -> bytes:
     return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), key=secret[:32], person=b"erased").digest()[:32]
 
 
-def load_state(connection: Connection, project_id: int, digest: bytes) -> CustomerState:
-    """Everything a decision may look at, by the vault's digest."""
-    number = connection.execute(
-        select(vault.c.customer).where(vault.c.project_id == project_id, vault.c.digest == digest)
-    ).scalar_one_or_none()
-    if number is None:
-        return NOBODY
-    return load_states(connection, [number]).get(number, CustomerState(number=number))
-
-
 def load_states(connection: Connection, numbers: Sequence[int]) -> dict[int, CustomerState]:
     """States by customer number; a customer without profile and assignments has an empty one."""
     known: dict[int, Profile] = {}
@@ -105,11 +95,15 @@ def numbers_for(
     found = _numbers(connection, project_id, wanted)
     missing = [d for d in wanted if d not in found]
     if missing:
-        rows = [{"project_id": project_id, "digest": d, "customer": new_number(), "created_at": now} for d in missing]
+        rows = [_vault_row(project_id, digest, new_number(), now) for digest in missing]
         module = postgresql if connection.dialect.name == "postgresql" else sqlite
         connection.execute(module.insert(vault).on_conflict_do_nothing(), rows)
         found.update(_numbers(connection, project_id, missing))
     return found
+
+
+def _vault_row(project_id: int, digest: bytes, number: int, now: int) -> dict[str, object]:
+    return {"project_id": project_id, "digest": digest, "customer": number, "root": number, "created_at": now}
 
 
 def _numbers(connection: Connection, project_id: int, digests: Sequence[bytes]) -> dict[bytes, int]:
@@ -156,7 +150,7 @@ def erase(connection: Connection, project_id: int, *, digest: bytes, tombstone: 
     Returns:
         The number that now belongs to nobody, None when the customer was unknown.
     """
-    from offerlab.storage.tables import contact_keys, contacts  # noqa: PLC0415 - only erasing touches them
+    from offerlab.storage.tables import contact_keys, contacts, payloads, rejected  # noqa: PLC0415 - only erasing touches them
 
     number = find_number(connection, project_id, digest)
     module = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -164,9 +158,10 @@ def erase(connection: Connection, project_id: int, *, digest: bytes, tombstone: 
         module.insert(erased).on_conflict_do_nothing(),
         {"project_id": project_id, "digest": tombstone, "erased_at": now},
     )
+    connection.execute(delete(rejected).where(rejected.c.project_id == project_id, rejected.c.digest == digest))
     if number is not None:
         connection.execute(delete(vault).where(vault.c.project_id == project_id, vault.c.customer == number))
-        for table in (profiles, contact_keys, contacts):
+        for table in (profiles, contact_keys, contacts, payloads):
             connection.execute(delete(table).where(table.c.customer == number))
     return number
 

@@ -9,17 +9,22 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.dialects import postgresql
 
-from offerlab.domain.customer import Assignment, CustomerState
+from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.event import Cancellation, Event, Exposure, Fact, Order, Refund, Rejection
+from offerlab.domain.identity import Link
 from offerlab.intake.folding import fold
-from offerlab.storage import customers
+from offerlab.storage import customers, identity, sealing
 from offerlab.storage.projects import Project
 from offerlab.storage.tables import (
     events as register,
 )
-from offerlab.storage.tables import exposures, interactions, order_lines, orders, refund_lines, refunds, rejected
+from offerlab.storage.tables import exposures, interactions, order_lines, orders, refund_lines, refunds
 
-Outcome = Literal["accepted", "duplicate", "conflict", "erased"]
+Outcome = Literal["accepted", "duplicate", "conflict", "erased", "too_many_ids"]
+OBJECTIONS: Final[dict[Outcome, str]] = {
+    "conflict": "this id came before with another body; the first one stays",
+    "too_many_ids": f"one person has at most {MOST_IDS} ids; these two stay apart",
+}
 _CHUNK: Final = 500
 
 
@@ -28,11 +33,13 @@ class Appended(Struct, frozen=True):
 
     Attributes:
         outcomes: one for each event, in their order.
-        states: by vault digest, the customers whose state changed.
+        states: by vault digest, the customers whose state changed, under every id of theirs.
+        rejections: what stood against events that could be read.
     """
 
     outcomes: list[Outcome]
-    states: dict[bytes, CustomerState]
+    states: dict[bytes, CustomerState] = {}
+    rejections: tuple[Rejection, ...] = ()
 
 
 def append(
@@ -53,25 +60,70 @@ def append(
         now: microseconds UTC; every event of the batch is received at this instant.
     """
     digests = [customers.digest_of(project.secret, event.customer) for event in batch]
+    others = {i: customers.digest_of(project.secret, event.link) for i, event in enumerate(batch) if event.link}
     gone = _erased(connection, project, batch)
     living = [i for i in range(len(batch)) if i not in gone]
-    numbers = customers.numbers_for(
-        connection, project.id, (digests[i] for i in living), new_number=new_number, now=now
-    )
+    wanted = [digests[i] for i in living] + [digest for i, digest in others.items() if i not in gone]
+    numbers = customers.numbers_for(connection, project.id, wanted, new_number=new_number, now=now)
     outcomes: list[Outcome] = ["erased"] * len(batch)
+    links = {i: (numbers[others[i]], numbers[digests[i]]) for i in others if i not in gone}
+    for i in _overfull(connection, project.id, links):
+        outcomes[i] = "too_many_ids"
+        living.remove(i)
     fresh = _register(connection, project.id, [(i, batch[i], numbers[digests[i]]) for i in living], outcomes, now)
-    _project_facts(connection, project.id, [(batch[i], numbers[digests[i]]) for i in fresh], now)
-    states = _fold(connection, project, [(batch[i], numbers[digests[i]]) for i in fresh], now)
+    found = [(batch[i], numbers[digests[i]]) for i in fresh]
+    _project_facts(connection, project.id, found, now)
+    sealing.keep(connection, project.id, ((event.id, n, event.raw) for event, n in found if event.raw), now=now)
+    states = _fold(connection, project, found, now)
+    made = [Link(batch[i].occurred_at, batch[i].id, *links[i]) for i in fresh if i in links]
+    moved = identity.link(connection, project.id, made, now=now)
     by_number = {number: digest for digest, number in numbers.items()}
-    return Appended(outcomes, {by_number[number]: state for number, state in states.items()})
+    known = {by_number[number]: state for number, state in states.items()}
+    if moved or (states and identity.has_links(connection, project.id)):
+        known |= _united(connection, project.id, moved | set(states))
+    return Appended(outcomes, known, tuple(_objections(batch, outcomes)))
 
 
 def _erased(connection: Connection, project: Project, batch: Sequence[Event]) -> set[int]:
+    """Events of customers who were forgotten, or that would link somebody to one."""
     if not customers.has_erased(connection, project.id):
         return set()
-    tombstones = [customers.tombstone_of(project.secret, event.customer) for event in batch]
-    gone = customers.erased_among(connection, project.id, sorted(set(tombstones)))
-    return {i for i, tombstone in enumerate(tombstones) if tombstone in gone}
+    units = [(i, unit) for i, event in enumerate(batch) for unit in (event.customer, event.link) if unit]
+    tombstones = {unit: customers.tombstone_of(project.secret, unit) for _, unit in units}
+    gone = customers.erased_among(connection, project.id, sorted(set(tombstones.values())))
+    return {i for i, unit in units if tombstones[unit] in gone}
+
+
+def _overfull(connection: Connection, project_id: int, links: Mapping[int, tuple[int, int]]) -> list[int]:
+    """Events whose link would give one person too many ids."""
+    if not links:
+        return []
+    places = list(links)
+    return [places[i] for i in sorted(identity.too_large(connection, project_id, list(links.values())))]
+
+
+def _united(connection: Connection, project_id: int, numbers: set[int]) -> dict[bytes, CustomerState]:
+    """What is now known of the persons behind these numbers, by every digest of theirs."""
+    found: dict[bytes, CustomerState] = {}
+    for root, members in identity.families(connection, project_id, numbers).items():
+        states = customers.load_states(connection, [member.number for member in members])
+        person = identity.united(root, list(states.values()))
+        found.update((member.digest, person) for member in members)
+    return found
+
+
+def _objections(batch: Sequence[Event], outcomes: Sequence[Outcome]) -> Iterable[Rejection]:
+    for event, outcome in zip(batch, outcomes, strict=True):
+        if outcome in OBJECTIONS:
+            yield Rejection(
+                index=0,
+                code=outcome,
+                detail=OBJECTIONS[outcome],
+                id=event.id,
+                type=event.type,
+                raw=event.raw,
+                customer=event.customer,
+            )
 
 
 def _register(
@@ -218,24 +270,3 @@ def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict
         at,
     )
     return {**known, exposure.experiment_id: assignment}
-
-
-def reject(connection: Connection, project_id: int, items: Sequence[Rejection], *, now: int) -> None:
-    """Keep what could not be taken, so that a person can see why and mend it."""
-    if items:
-        connection.execute(
-            insert(rejected),
-            [
-                {
-                    "project_id": project_id,
-                    "received_at": now,
-                    "code": item.code,
-                    "detail": item.detail,
-                    "event_id": item.id,
-                    "type": item.type,
-                    "sample": item.raw.decode("utf-8", "replace") or None,
-                    "redriven": False,
-                }
-                for item in items
-            ],
-        )

@@ -11,16 +11,19 @@ from sqlalchemy.engine import make_url
 
 from offerlab.domain.customer import NOBODY, Assignment, CustomerState, Profile
 from offerlab.storage.database import translated
+from offerlab.storage.identity import united
 
 _PROFILES: Final = msgspec.msgpack.Decoder(Profile)
 
 _SQL: Final = """
-SELECT v.customer, p.body, a.experiment_id, a.variant, a.epoch, a.segment, a.bucket, a.propensity, a.exposed_at
+SELECT v.root, w.customer, p.body, a.experiment_id, a.variant, a.epoch, a.segment, a.bucket, a.propensity, a.exposed_at
 FROM vault v
-LEFT JOIN profiles p ON p.customer = v.customer
-LEFT JOIN assignments a ON a.customer = v.customer
+JOIN vault w ON w.root = v.root
+LEFT JOIN profiles p ON p.customer = w.customer
+LEFT JOIN assignments a ON a.customer = w.customer
 WHERE v.project_id = :project AND v.digest = :digest
 """
+"""Every id that was linked to this one counts: a person who logs in keeps profile and arm."""
 
 
 class EmbeddedStates:
@@ -77,9 +80,13 @@ class ServerStates:
 def _state(rows: list[Any]) -> CustomerState:
     if not rows:
         return NOBODY
-    number, body = rows[0][0], rows[0][1]
-    return CustomerState(
-        number=number,
-        profile=NOBODY.profile if body is None else _PROFILES.decode(body),
-        assignments={row[2]: Assignment(*row[2:9]) for row in rows if row[2] is not None},
-    )
+    root = rows[0][0]
+    found: dict[int, CustomerState] = {}
+    for row in rows:
+        state = found.get(row[1])
+        if state is None:
+            profile = NOBODY.profile if row[2] is None else _PROFILES.decode(row[2])
+            state = found[row[1]] = CustomerState(number=row[1], profile=profile, assignments={})
+        if row[3] is not None:
+            state.assignments[row[3]] = Assignment(*row[3:10])
+    return united(root, list(found.values()))

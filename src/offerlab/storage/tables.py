@@ -82,6 +82,7 @@ vault = Table(
     _project(),
     Column("digest", Digest, primary_key=True),
     Column("customer", Number, nullable=False, index=True),
+    Column("root", Number, nullable=False, index=True),  # the number it counts under now: of whoever it was linked to
     Column("created_at", Number, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -114,9 +115,50 @@ merges = Table(
     "merges",
     metadata,
     _project(),
-    Column("customer", Number, primary_key=True, autoincrement=False),  # the number given up
+    Column("event_id", Identifier, primary_key=True),  # what said so
+    Column("customer", Number, nullable=False, index=True),  # the number given up: by the earliest that stands
     Column("into_customer", Number, nullable=False, index=True),
-    Column("merged_at", Number, nullable=False),
+    Column("linked_at", Number, nullable=False),  # when it happened
+    Column("merged_at", Number, nullable=False),  # when we heard
+    Column("undone_at", Number),
+    sqlite_with_rowid=False,
+)
+
+payloads = Table(
+    "payloads",
+    metadata,
+    _project(),
+    Column("event_id", Identifier, primary_key=True),
+    Column("customer", Number, nullable=False, index=True),
+    Column("received_at", Number, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),  # as sent, under the customer's own key
+    sqlite_with_rowid=False,
+)
+
+privacy_requests = Table(
+    "privacy_requests",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("digest", Digest),  # the customer, as the vault knows them; null for the whole shop
+    Column("received_at", Number, nullable=False),
+    Column("due_at", Number, nullable=False),
+    Column("done_at", Number),
+    UniqueConstraint("project_id", "request_id"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    _project(),
+    Column("digest", Digest, primary_key=True),  # of file and mapping
+    Column("kind", Name, nullable=False),
+    Column("rows", Number, nullable=False),  # how many of the file's rows are done
+    Column("accepted", Number, nullable=False),
+    Column("bad", Number, nullable=False),
+    Column("updated_at", Number, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -396,7 +438,10 @@ rejected = Table(
     Column("detail", Text, nullable=False),
     Column("event_id", Text),
     Column("type", Text),
+    Column("source", Name, nullable=False),  # how it is to be read again
     Column("sample", Text),  # the body with personal fields masked
+    Column("sealed", LargeBinary),  # as sent, under the project's key
+    Column("digest", Digest, index=True),  # the customer, where one could be read: erasing takes it along
     Column("redriven", Boolean, nullable=False),
     Index("ix_rejected_project_id", "project_id", "code", "received_at"),
 )

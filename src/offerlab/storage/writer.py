@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from offerlab.domain.event import Event, Rejection
 from offerlab.errors import Unavailable
-from offerlab.storage import events
+from offerlab.storage import events, rejected
 from offerlab.storage.database import writing
 from offerlab.storage.events import Appended
 from offerlab.storage.projects import Project
@@ -153,12 +153,13 @@ class Writer:
         with self._committing, writing(self._engine) as connection:
             now = self._now()
             appended = events.append(connection, project, batch, new_number=self._new_number, now=now)
-            events.reject(connection, project.id, [item for work in works for item in work.rejections], now=now)
+            unread = [item for work in works for item in work.rejections]
+            rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
         self._on_commit(project, appended)
         start = 0
         for work in works:
             end = start + len(work.events)
-            work.done.set_result(Appended(appended.outcomes[start:end], {}))
+            work.done.set_result(Appended(appended.outcomes[start:end]))
             start = end
 
 

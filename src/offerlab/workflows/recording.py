@@ -1,7 +1,7 @@
 """Taking events: each on its own, none lost, answered after the commit."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -11,22 +11,26 @@ from offerlab.assignment.decide import decide
 from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import ANYWHERE, Request
 from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Rejection
+from offerlab.domain.naming import unit_of
 from offerlab.errors import OfferLabError
+from offerlab.intake.arrival import Arrival
 from offerlab.intake.canonical import customer_of, decode, event_of, fact_of, occurred, type_of
-from offerlab.intake.native import Native, NativeExposure
+from offerlab.intake.native import Native, NativeExposure, NativeProfile
+from offerlab.intake.samples import sample_of
 from offerlab.storage.customers import digest_of
-from offerlab.storage.events import Outcome
+from offerlab.storage.events import OBJECTIONS, Outcome
 from offerlab.workflows.serving import Serving, exposure_of
 from offerlab.workflows.snapshot import Snapshot
 from offerlab.workflows.token import Content, read
 
+LONGEST_KEPT: Final = 65_536
+"""Of a rejected event so many bytes are kept for a second try; a longer one leaves only its sample."""
+
 INLINE: Final = 20
 """Up to so many events are translated on the caller's thread; more go to another one."""
 
-_PERSONAL: Final = frozenset(("customer_id", "anonymous_id", "attributes", "text", "email", "phone", "name"))
-_SAMPLE: Final = 2_000
 _EXPLAINED: Final[dict[Outcome, str]] = {
-    "conflict": "this id came before with another body; the first one stays",
+    **OBJECTIONS,
     "erased": "this customer asked to be forgotten; nothing more is stored",
 }
 
@@ -56,28 +60,53 @@ class Refusal(OfferLabError):
         self.item_code = code
 
 
-async def record(serving: Serving, project_id: int, items: Sequence[bytes], *, publishable: bool) -> Recorded:
-    """Take a batch of native events.
+class Sender(Struct, frozen=True, kw_only=True):
+    """Who sends events.
+
+    Attributes:
+        project_id: whose events they are.
+        publishable: whether it is a client key, which may not send revenue.
+        source: how what is rejected is to be read again.
+    """
+
+    project_id: int
+    publishable: bool
+    source: str = "native"
+
+
+Read = Callable[[bytes, int], Arrival]
+"""How a source's item is read: its bytes and its place in the batch."""
+
+
+def read_native(raw: bytes, index: int) -> Arrival:
+    """A native event."""
+    return Arrival(said=decode(raw, index), raw=raw)
+
+
+async def record(serving: Serving, sender: Sender, items: Sequence[bytes], read: Read = read_native) -> Recorded:
+    """Take a batch of events.
 
     Args:
         serving: decides exposures that carry no token.
-        project_id: whose events they are.
+        sender: who sends them.
         items: one JSON object each.
-        publishable: whether a client key sends them, which may not send revenue.
+        read: what a source's item says.
 
     Raises:
         Unavailable: nothing was stored; send it again.
     """
     runtime = serving.runtime
-    snapshot = runtime.snapshot(project_id)
-    translator = _Translator(serving, snapshot, publishable=publishable)
+    snapshot = runtime.snapshot(sender.project_id)
+    translator = _Translator(serving, snapshot, sender)
     if len(items) > INLINE:
-        await asyncio.to_thread(translator.translate, items)
+        await asyncio.to_thread(translator.translate, items, read)
     else:
-        translator.translate(items)
-    done = runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
-    appended = await asyncio.wrap_future(done)
-    return _recorded(translator, appended.outcomes, len(items))
+        translator.translate(items, read)
+    appended_outcomes: Sequence[Outcome] = ()
+    if translator.events or translator.rejections:
+        done = runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
+        appended_outcomes = (await asyncio.wrap_future(done)).outcomes
+    return _recorded(translator, appended_outcomes, len(items))
 
 
 def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int) -> Recorded:
@@ -87,56 +116,70 @@ def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int
     rejected = [Refused(index=item.index, code=item.code, detail=item.detail) for item in translator.rejections]
     accepted = duplicates = 0
     for index, found in by_item.items():
-        bad: Outcome | None = "conflict" if "conflict" in found else "erased" if "erased" in found else None
+        bad = next((outcome for outcome in _EXPLAINED if outcome in found), None)
         if bad is not None:
             rejected.append(Refused(index=index, code=bad, detail=_EXPLAINED[bad]))
         elif "accepted" in found:
             accepted += 1
         else:
             duplicates += 1
-    if accepted + duplicates + len(rejected) != count:
-        raise AssertionError("every event is accepted, a duplicate or rejected")
+    if accepted + duplicates + len(rejected) + translator.ignored != count:
+        raise AssertionError("every event is accepted, a duplicate, rejected or of no meaning here")
     return Recorded(accepted=accepted, duplicates=duplicates, rejected=sorted(rejected, key=lambda item: item.index))
 
 
 class _Translator:
     """Turns items into canonical events; what can't be turned becomes a rejection."""
 
-    def __init__(self, serving: Serving, snapshot: Snapshot, *, publishable: bool) -> None:
+    def __init__(self, serving: Serving, snapshot: Snapshot, sender: Sender) -> None:
         self.events: list[Event] = []
         self.owners: list[int] = []
         self.rejections: list[Rejection] = []
+        self.ignored = 0
         self._serving = serving
         self._snapshot = snapshot
-        self._publishable = publishable
+        self._publishable = sender.publishable
+        self._source = sender.source
         self._now = serving.runtime.now()
 
-    def translate(self, items: Sequence[bytes]) -> None:
+    def translate(self, items: Sequence[bytes], read: Read) -> None:
         """Translate every item."""
         for index, raw in enumerate(items):
-            native = decode(raw, index)
-            if isinstance(native, Rejection):
-                self._reject(msgspec.structs.replace(native, raw=masked(raw)))
-                continue
-            try:
-                events = self._events(native)
-            except OfferLabError as error:
-                code = error.item_code if isinstance(error, Refusal) else _code(error)
-                self._reject(
-                    Rejection(
-                        index=index, code=code, detail=error.detail, id=native.id, type=type_of(native), raw=masked(raw)
-                    )
-                )
+            arrival = read(raw, index)
+            if arrival.said is None:
+                self.ignored += 1
+            elif isinstance(arrival.said, Rejection):
+                self._reject(arrival.said, raw)
             else:
-                self.events += events
-                self.owners += [index] * len(events)
+                self._take(arrival, arrival.said, index)
 
-    def _reject(self, rejection: Rejection) -> None:
-        self.rejections.append(rejection)
+    def _take(self, arrival: Arrival, native: Native, index: int) -> None:
+        try:
+            events = self._events(native)
+        except OfferLabError as error:
+            code = error.item_code if isinstance(error, Refusal) else _code(error)
+            said = Rejection(index=index, code=code, detail=error.detail, id=native.id, type=type_of(native))
+            self._reject(said, arrival.raw, customer=_unit(native))
+            return
+        if arrival.digest is not None:
+            raw = arrival.raw if arrival.kept else b""
+            events = [msgspec.structs.replace(event, digest=arrival.digest, raw=raw) for event in events]
+        self.events += events
+        self.owners += [index] * len(events)
+
+    def _reject(self, rejection: Rejection, raw: bytes, customer: str | None = None) -> None:
+        kept = msgspec.structs.replace(
+            rejection,
+            raw=raw if len(raw) <= LONGEST_KEPT else b"",
+            sample=sample_of(raw),
+            source=self._source,
+            customer=customer,
+        )
+        self.rejections.append(kept)
 
     def _events(self, native: Native) -> list[Event]:
-        if self._publishable and type_of(native) not in CLIENT_MAY_SEND:
-            raise Refusal("key_may_not", f"a client key may not send {type_of(native)}")
+        if self._publishable:
+            native = publishable_part(native)
         if isinstance(native, NativeExposure):
             return self._exposures(native)
         return [event_of(native, fact_of(native, self._snapshot.catalogue), now=self._now)]
@@ -203,6 +246,19 @@ class _Translator:
         return self._serving.state_now(self._snapshot, digest_of(self._snapshot.project.secret, unit))
 
 
+def publishable_part(native: Native) -> Native:
+    """What a key that sits in every browser may say of it: of a profile only which ids are one person.
+
+    Raises:
+        Refusal: nothing.
+    """
+    if isinstance(native, NativeProfile) and native.anonymous_id is not None:
+        return msgspec.structs.replace(native, attributes={})
+    if type_of(native) not in CLIENT_MAY_SEND:
+        raise Refusal("key_may_not", f"a client key may not send {type_of(native)}")
+    return native
+
+
 def _facts(content: Content) -> list[Exposure]:
     return [
         Exposure(
@@ -226,6 +282,13 @@ def _with_device(fact: Exposure, native: NativeExposure) -> Fact:
     return fact if native.device is None else msgspec.structs.replace(fact, device=native.device)
 
 
+def _unit(native: Native) -> str | None:
+    try:
+        return unit_of(native.customer_id)
+    except OfferLabError:
+        return None
+
+
 def _code(error: OfferLabError) -> str:
     """The item's code for a value that can't be taken: by its field where that says more than `invalid`."""
     if error.field == "customer_id":
@@ -235,14 +298,3 @@ def _code(error: OfferLabError) -> str:
     if error.field == "experiment":
         return "unknown_experiment"
     return "invalid"
-
-
-def masked(raw: bytes) -> bytes:
-    """A sample of an event without its personal fields, for the list of rejected events."""
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return b""
-    if isinstance(value, dict):
-        value = {str(name): "***" if name in _PERSONAL else item for name, item in value.items()}
-    return msgspec.json.encode(value)[:_SAMPLE]

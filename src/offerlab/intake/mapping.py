@@ -1,0 +1,239 @@
+"""How a foreign payload becomes a native event, said as data: which path feeds which field.
+
+One table for each source, in one place (`segment.py`, `ga4.py`, `shopify.py`, `woocommerce.py`). What is no look-up (a
+sum of parts, a list of lines) has a word here, so that a table reads without code. A field whose paths are
+all absent or empty is left out; whether it was needed the native type says afterwards, in one voice for all sources.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Final, cast
+
+from msgspec import Struct
+
+from offerlab.errors import InvalidInput
+
+Body = Mapping[str, object]
+_MISSING: Final = object()
+
+
+class Text(Struct, frozen=True):
+    """The first of `paths` that holds something, as text (a number becomes its digits)."""
+
+    paths: tuple[str, ...]
+
+
+class Anything(Struct, frozen=True):
+    """The first of `paths` that is there, as it is."""
+
+    paths: tuple[str, ...]
+
+
+class Count(Struct, frozen=True):
+    """A whole number, also when written `"2"` or `2.0`; `absolute` drops its sign."""
+
+    paths: tuple[str, ...]
+    absolute: bool = False
+
+
+class Amount(Struct, frozen=True):
+    """Money: the first of `paths`, plus and minus the sums of other paths where they are there.
+
+    Attributes:
+        times: path of a quantity that it is multiplied by. per: path of a quantity that it is divided by.
+        absolute: drops the sign, for sources that write refunds below zero.
+    """
+
+    paths: tuple[str, ...]
+    plus: tuple[str, ...] = ()
+    minus: tuple[str, ...] = ()
+    times: str | None = None
+    per: str | None = None
+    absolute: bool = False
+
+
+class Measure(Struct, frozen=True):
+    """A number that is no money, also when written as text."""
+
+    paths: tuple[str, ...]
+
+
+class Always(Struct, frozen=True):
+    """The same value whatever was sent."""
+
+    value: object
+
+
+class Each(Struct, frozen=True):
+    """A list: every object of the first of `paths`, by its own table.
+
+    Attributes:
+        keyed: field that must be there and differ between the objects; repeated ones get `#2`, `#3`.
+        unless: path inside the object that, when it holds something, leaves the object out.
+    """
+
+    paths: tuple[str, ...]
+    fields: Mapping[str, "Source"]
+    keyed: str | None = None
+    unless: str | None = None
+
+
+Source = Text | Anything | Count | Measure | Amount | Always | Each
+
+
+class Rule(Struct, frozen=True):
+    """What one kind of foreign event becomes: a native type, and a source for each of its fields.
+
+    Attributes:
+        revises: an order told anew: the later telling counts.
+    """
+
+    type: str
+    fields: Mapping[str, Source] = {}
+    revises: bool = False
+
+
+def native_fields(rule: Rule, body: Body) -> dict[str, object]:
+    """The native event's own fields (`type` included, id, customer and time not).
+
+    Raises:
+        InvalidInput: a value that is no number where one must stand; names the path.
+    """
+    return {"type": rule.type, **_fields(rule.fields, body)}
+
+
+def _fields(table: Mapping[str, Source], body: Body) -> dict[str, object]:
+    found = {name: _taken(source, body) for name, source in table.items()}
+    return {name: value for name, value in found.items() if value is not _MISSING}
+
+
+def _taken(source: Source, body: Body) -> object:
+    match source:
+        case Text(paths=paths):
+            return _text(first(body, paths))
+        case Anything(paths=paths):
+            return first(body, paths)
+        case Count(paths=paths, absolute=absolute):
+            return _count(first(body, paths), paths[0], absolute=absolute)
+        case Measure(paths=paths):
+            found = first(body, paths)
+            return found if found is _MISSING else float(number(found, paths[0]))
+        case Amount():
+            return _amount(source, body)
+        case Always(value=value):
+            return value
+        case Each():
+            return _each(source, body)
+
+
+def at(body: Body, path: str) -> object:
+    """What stands at a dotted path; digits step into lists. None where nothing does."""
+    here: object = body
+    for step in path.split("."):
+        if isinstance(here, Mapping):
+            here = cast("Body", here).get(step)
+        elif isinstance(here, list | tuple) and step.isdecimal() and int(step) < len(cast("list[object]", here)):
+            here = cast("list[object]", here)[int(step)]
+        else:
+            return None
+    return here
+
+
+def first(body: Body, paths: tuple[str, ...]) -> object:
+    """What stands at the first path that holds anything (an empty text is nothing)."""
+    for path in paths:
+        value = at(body, path)
+        if value is not None and value != "":
+            return value
+    return _MISSING
+
+
+def text_at(body: Body, *paths: str) -> str | None:
+    """The first of `paths` that holds something, as text."""
+    value = _text(first(body, paths))
+    return value if isinstance(value, str) else None
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def number(value: object, path: str) -> Decimal:
+    """A number that may be written as text.
+
+    Raises:
+        InvalidInput: it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise InvalidInput(f"{path} is no number", field=path)
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation as error:
+        raise InvalidInput(f"{path} is no number", field=path) from error
+    if not found.is_finite():
+        raise InvalidInput(f"{path} is no number", field=path)
+    return found
+
+
+def _count(value: object, path: str, *, absolute: bool) -> object:
+    if value is _MISSING:
+        return _MISSING
+    found = number(value, path)
+    if found != found.to_integral_value():
+        raise InvalidInput(f"{path} is no whole number", field=path)
+    return abs(int(found)) if absolute else int(found)
+
+
+def _amount(source: Amount, body: Body) -> object:
+    base = first(body, source.paths)
+    if base is _MISSING:
+        return _MISSING
+    total = number(base, source.paths[0])
+    total += sum((_part(body, path) for path in source.plus), Decimal(0))
+    total -= sum((_part(body, path) for path in source.minus), Decimal(0))
+    if source.times is not None:
+        total *= _quantity(body, source.times)
+    if source.per is not None:
+        total /= _quantity(body, source.per)
+    return str(abs(total) if source.absolute else total)
+
+
+def _part(body: Body, path: str) -> Decimal:
+    value = first(body, (path,))
+    return Decimal(0) if value is _MISSING else number(value, path)
+
+
+def _quantity(body: Body, path: str) -> Decimal:
+    value = first(body, (path,))
+    found = Decimal(1) if value is _MISSING else abs(number(value, path))
+    return found or Decimal(1)
+
+
+def _each(source: Each, body: Body) -> object:
+    items = first(body, source.paths)
+    if items is _MISSING:
+        return _MISSING
+    if not isinstance(items, list):
+        raise InvalidInput(f"{source.paths[0]} is no list", field=source.paths[0])
+    objects: list[Body] = []
+    for item in cast("list[object]", items):
+        if not isinstance(item, Mapping):
+            raise InvalidInput(f"{source.paths[0]} holds something that is no object", field=source.paths[0])
+        if source.unless is None or not at(cast("Body", item), source.unless):
+            objects.append(cast("Body", item))
+    found = [_fields(source.fields, item) for item in objects]
+    if source.keyed is not None:
+        _make_distinct(found, source.keyed)
+    return found
+
+
+def _make_distinct(items: list[dict[str, object]], key: str) -> None:
+    seen: Counter[object] = Counter()
+    for place, item in enumerate(items):
+        name = item.setdefault(key, str(place + 1))
+        seen[name] += 1
+        if seen[name] > 1:
+            item[key] = f"{name}#{seen[name]}"
