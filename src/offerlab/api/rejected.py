@@ -79,8 +79,9 @@ async def post_redrive(request: AnyRequest, number: FromPath[int]) -> Response[b
 
 def view(row: Refusedness) -> RejectedEvent:
     """A rejected event as it goes over the wire."""
-    fields = {name: getattr(row, name) for name in Refusedness.__struct_fields__}
-    return RejectedEvent(**{**fields, "received_at": iso(row.received_at)})
+    fields: dict[str, Any] = {name: getattr(row, name) for name in Refusedness.__struct_fields__}
+    fields["received_at"] = iso(row.received_at)
+    return RejectedEvent(**fields)
 
 
 def _before(request: AnyRequest) -> int | None:

@@ -132,7 +132,7 @@ def at(body: Body, path: str) -> object:
     here: object = body
     for step in path.split("."):
         if isinstance(here, Mapping):
-            here = cast("Body", here).get(step)
+            here = here.get(step)
         elif isinstance(here, list | tuple) and step.isdecimal() and int(step) < len(cast("list[object]", here)):
             here = cast("list[object]", here)[int(step)]
         else:

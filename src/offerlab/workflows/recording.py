@@ -116,9 +116,9 @@ def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int
     rejected = [Refused(index=item.index, code=item.code, detail=item.detail) for item in translator.rejections]
     accepted = duplicates = 0
     for index, found in by_item.items():
-        bad = next((outcome for outcome in _EXPLAINED if outcome in found), None)
+        bad = next(((code, detail) for code, detail in _EXPLAINED.items() if code in found), None)
         if bad is not None:
-            rejected.append(Refused(index=index, code=bad, detail=_EXPLAINED[bad]))
+            rejected.append(Refused(index=index, code=bad[0], detail=bad[1]))
         elif "accepted" in found:
             accepted += 1
         else:
