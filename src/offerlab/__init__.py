@@ -5,15 +5,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from offerlab.client.http import Client
+    from offerlab.frames.analysis import analyze
+    from offerlab.frames.metrics import Mean, Proportion, Quantile, Ratio, Return, Statistic
     from offerlab.reader import open_report
     from offerlab.simulate import simulate
     from offerlab.stats.planning import power
 
 __version__ = "0.1.0"
-__all__ = ["Client", "open_report", "power", "simulate"]
+__all__ = [
+    "Client",
+    "Mean",
+    "Proportion",
+    "Quantile",
+    "Ratio",
+    "Return",
+    "Statistic",
+    "analyze",
+    "open_report",
+    "power",
+    "simulate",
+]
 
 _HOMES = {
     "Client": "offerlab.client.http",
+    "Mean": "offerlab.frames.metrics",
+    "Proportion": "offerlab.frames.metrics",
+    "Quantile": "offerlab.frames.metrics",
+    "Ratio": "offerlab.frames.metrics",
+    "Return": "offerlab.frames.metrics",
+    "Statistic": "offerlab.frames.metrics",
+    "analyze": "offerlab.frames.analysis",
     "open_report": "offerlab.reader",
     "power": "offerlab.stats.planning",
     "simulate": "offerlab.simulate",

@@ -5,6 +5,8 @@ Rejected: Wald intervals (they leave [-1, 1] and miss their level for rare offer
 p-value (the two contradict each other).
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
@@ -12,7 +14,7 @@ from scipy.special import ndtr, ndtri
 from offerlab.errors import InvalidMoments, InvalidPlan
 from offerlab.stats.effect import Interval, Outcome, Undetermined
 from offerlab.stats.effects import CautionMask, Effects, checked_alpha, first_reason, reason_code, undetermined
-from offerlab.stats.exact import boschloo
+from offerlab.stats.exact import barnard, boschloo
 from offerlab.stats.moments import Moments, stack
 from offerlab.stats.score import Counts, difference_ends, ratio_ends, score
 from offerlab.stats.trust import few_converters
@@ -20,8 +22,12 @@ from offerlab.stats.trust import few_converters
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+Exact = Literal["boschloo", "barnard"]
+
 METHODS = ("score", "exact")
 SMALL_CELL = 5.0
+BARNARD_CELL = 200.0
+"""Smallest expected cell up to which Barnard's test is computed where asked for; beyond, score and exact agree."""
 
 
 def proportion_differences(
@@ -62,18 +68,20 @@ def converted(arm: Moments, column: str | int = 0) -> Array:
     return count
 
 
-def compare_counts(x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: float | Array) -> Effects:
+def compare_counts(
+    x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: float | Array, exact: Exact = "boschloo"
+) -> Effects:
     """Differences and lifts from counts; every argument has the batch shape (...).
 
-    The p-value is the score test's, or Boschloo's where an expected cell is below 5; where those two disagree about
-    zero, the end of the interval nearest to zero follows the exact test.
+    The p-value is the score test's, or Boschloo's where an expected cell is below 5 (Barnard's below 200, if asked
+    for); where those two disagree about zero, the end of the interval nearest to zero follows the exact test.
 
     Raises:
         InvalidPlan: alpha outside (0, 1).
         InvalidMoments: counts that are negative or exceed the customers.
 
     Source:
-        Miettinen & Nurminen (1985), Statistics in Medicine 4(2), 213-226; Boschloo (1970).
+        Miettinen & Nurminen (1985), Statistics in Medicine 4(2), 213-226; Boschloo (1970); Barnard (1947).
     """
     if np.any(x_c < 0) or np.any(x_t < 0) or np.any(x_c > n_c) or np.any(x_t > n_t):
         raise InvalidMoments("Converted customers are between none and all.", field="x")
@@ -85,16 +93,16 @@ def compare_counts(x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: flo
     )
     critical = -ndtri(level / 2)
     raw = score(counts)
-    exact = _small_cells(counts) & ~empty
-    p_value, z = _with_exact(counts, raw, exact)
-    near = _near_critical(raw, z, critical, exact)
+    small = _small_cells(counts, SMALL_CELL if exact == "boschloo" else BARNARD_CELL) & ~empty
+    p_value, z = _with_exact(counts, raw, small, exact)
+    near = _near_critical(raw, z, critical, small)
     up = raw >= 0
     ends = np.stack([np.where(up, near, critical), -np.where(up, critical, near)])
     lower, upper = difference_ends(counts, raw, ends)
     relative_lower, relative_upper = ratio_ends(counts, raw, ends)
     p_t, p_c = counts.rates()
     converters = counts.x_t + counts.x_c
-    told = CautionMask("exact_fallback", _EXACT, exact, critical)
+    told = CautionMask("exact_fallback", _EXACT, small & (exact == "boschloo"), critical)
     return Effects(
         estimate=p_t - p_c,
         lower=lower,
@@ -108,8 +116,8 @@ def compare_counts(x_c: Array, n_c: Array, x_t: Array, n_t: Array, *, alpha: flo
         standard_error=np.sqrt(p_t * (1 - p_t) / counts.n_t + p_c * (1 - p_c) / counts.n_c),
         reason=reason,
         relative_reason=np.where(p_c > 0, 0, reason_code("control_mean_zero")).astype(np.int8),
-        method=exact.astype(np.int8),
-        methods=METHODS,
+        method=small.astype(np.int8),
+        methods=METHODS if exact == "boschloo" else ("score", "barnard"),
         alpha=level,
         cautions=(few_converters(np.minimum(converters, counts.n_t + counts.n_c - converters), n_c, n_t), told),
     )
@@ -152,20 +160,21 @@ def wilson(x: Array, n: Array, *, alpha: float | Array) -> tuple[Array, Array]:
     return lower, np.where(x == n, 1.0, np.minimum(centre + half, 1.0))
 
 
-def _small_cells(counts: Counts) -> Flags:
-    """Whether an expected cell of the two-by-two table is below five."""
+def _small_cells(counts: Counts, limit: float) -> Flags:
+    """Whether an expected cell of the two-by-two table is below the limit."""
     share = (counts.x_t + counts.x_c) / (counts.n_t + counts.n_c)
-    return np.minimum(counts.n_t, counts.n_c) * np.minimum(share, 1 - share) < SMALL_CELL
+    return np.minimum(counts.n_t, counts.n_c) * np.minimum(share, 1 - share) < limit
 
 
-def _with_exact(counts: Counts, raw: Array, exact: Flags) -> tuple[Array, Array]:
-    """(p, z) of the score test, replaced by Boschloo's where `exact`."""
+def _with_exact(counts: Counts, raw: Array, exact: Flags, kind: Exact) -> tuple[Array, Array]:
+    """(p, z) of the score test, replaced by the exact one where `exact`."""
+    test = boschloo if kind == "boschloo" else barnard
     p_value, z = 2 * ndtr(-np.abs(raw)), raw.copy()
     tables = np.stack([counts.x_t[exact], counts.n_t[exact], counts.x_c[exact], counts.n_c[exact]], axis=-1)
     seen: dict[tuple[int, ...], float] = {}
     for table in map(tuple, tables.astype(np.int64).tolist()):
         if table not in seen:
-            seen[table] = boschloo(*table)
+            seen[table] = test(*table)
     p_value[exact] = [seen[table] for table in map(tuple, tables.astype(np.int64).tolist())]
     z[exact] = np.sign(raw[exact]) * np.abs(ndtri(p_value[exact] / 2))
     return p_value, z
