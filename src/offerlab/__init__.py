@@ -47,4 +47,5 @@ if not TYPE_CHECKING:  # a module that may have any name would hide misspelt one
         """A public name, from its room."""
         if name not in _HOMES:
             raise AttributeError(f"module 'offerlab' has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
+        home = import_module(_HOMES[name])
+        return home if home.__name__ == f"{__name__}.{name}" else getattr(home, name)

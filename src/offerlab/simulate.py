@@ -4,9 +4,14 @@ The truth of every metric is written in closed form, not estimated, so that an i
 A shopper's orders in the window are Poisson with a gamma-distributed rate (so spend is sparse, skewed, and the past
 tells of the future); an order's value is log-normal; an order holds the offered item with a probability that the offer
 raises; some orders are refunded whole.
+
+The module may be called: `offerlab.simulate(...)` and `offerlab.simulate.appliance_case()` are both public, and the
+import system sets the package's attribute to this module as soon as anybody imports it.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -282,3 +287,14 @@ def _cell(key: tuple[int, int, str], n: int, sums: tuple[int, ...]) -> Cell:
         last_at=(day + 1) * DAY - 1,
         sums=sums,
     )
+
+
+class _Callable(ModuleType):
+    """The module under the name of its main function."""
+
+    def __call__(self, *arms: Treatment, **how: Any) -> Simulation:  # noqa: ANN401 - passed on
+        """Draw customers; see `simulate`."""
+        return simulate(*arms, **how)
+
+
+sys.modules[__name__].__class__ = _Callable

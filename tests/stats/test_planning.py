@@ -2,6 +2,7 @@
 
 import doctest
 from datetime import date
+from importlib import import_module
 
 import pytest
 from numpy.testing import assert_allclose
@@ -98,6 +99,14 @@ def test_power_is_a_public_name() -> None:
     assert offerlab.power is power
     with pytest.raises(AttributeError, match="no attribute"):
         _ = offerlab.nothing  # type: ignore[attr-defined]  # the point of the test
+
+
+def test_a_public_name_is_the_same_however_it_was_imported() -> None:
+    """`offerlab.simulate` draws customers before and after somebody imports the module of that name."""
+    first = offerlab.simulate(customers=5, seed=1)
+    import_module("offerlab.simulate")
+    assert len(offerlab.simulate(customers=5, seed=1).frame) == len(first.frame) == 10
+    assert {name for name in offerlab.__all__ if not callable(getattr(offerlab, name))} == set()
 
 
 def test_the_example_in_the_docstring_runs() -> None:
