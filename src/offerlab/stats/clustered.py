@@ -3,8 +3,8 @@
 With many clusters the sums per cluster are ordinary customers and the ratio test reads them. With few, the usual
 sandwich is too short: CR2 removes its bias under a working model of independent rows, and the degrees of freedom are
 Bell and McCaffrey's. All of it follows from products per cluster, X'X and X'e, so a cluster may have any size.
-Rejected: the n/(n-1) correction with a normal quantile (20 % errors with six clusters an arm of very unequal size), and a
-cluster bootstrap, which has the same trouble.
+Rejected: the n/(n-1) correction with a normal quantile (20 % errors with six clusters an arm of very unequal size), and
+a cluster bootstrap, which has the same trouble.
 """
 
 import numpy as np
