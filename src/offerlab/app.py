@@ -26,6 +26,7 @@ from offerlab.api import (
     segment,
     segments,
 )
+from offerlab.api.front import labelled
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
@@ -88,8 +89,13 @@ class App:
         self.first = first
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's shapes, spelled differently by everybody
-        """Answer one request."""
-        await self.web(scope, receive, send)
+        """Answer one request: plain routes at once, all others through the framework."""
+        route = decisions.PLAIN.get(scope["path"]) or ofrep.route(scope["path"])
+        if route is None:
+            await self.web(scope, receive, labelled(send, scope.get("labels", ())))
+        else:
+            scope["house"] = self
+            await route(scope, receive, send)
 
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""

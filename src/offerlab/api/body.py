@@ -1,6 +1,7 @@
 """Reading a JSON body: bounded, strictly UTF-8, without duplicate keys, every refusal naming its field."""
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -53,6 +54,19 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     Raises:
         Malformed, InvalidInput: as `read`.
     """
+    return _decode(body, decoder, strict.check)
+
+
+def decode_small(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """As `decode`, at a fraction of the cost of its checks where a glance shows that there is nothing to refuse.
+
+    Raises:
+        Malformed, InvalidInput: as `read`.
+    """
+    return _decode(body, decoder, strict.check_small)
+
+
+def _decode(body: bytes, decoder: "msgspec.json.Decoder[T]", check: Callable[[bytes], None]) -> T:
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -62,7 +76,7 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
     try:
-        strict.check(body)
+        check(body)
     except strict.NotJson as error:
         raise Malformed(error.detail) from error
     return value

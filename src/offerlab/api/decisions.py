@@ -3,22 +3,22 @@
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, asgi
+from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, read
-from offerlab.api.changes import caller_of
+from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode, decode_small
+from offerlab.api.plain import Call, Route, Sent, methods, plain
 from offerlab.api.requests import BulkRequest, ContextBody, DecisionRequest
-from offerlab.api.routing import operation, reply
+from offerlab.api.routing import operation
 from offerlab.domain.decision import Context
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput
 from offerlab.workflows.serving import Answer, Answers, Ask, Serving
 
-AnyRequest = Request[Any, Any, Any]
-
 _ONE: Final = msgspec.json.Decoder(DecisionRequest)
 _MANY: Final = msgspec.json.Decoder(BulkRequest)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class BulkAnswer(Struct, frozen=True, kw_only=True):
@@ -38,20 +38,14 @@ class BulkAnswers(Struct, frozen=True, kw_only=True):
     results: list[BulkAnswer]
 
 
-def serving_of(request: AnyRequest) -> Serving:
+def serving_of(request: Request[Any, Any, Any]) -> Serving:
     """What decides in this process."""
     serving: Serving = request.app.state.serving
     return serving
 
 
-@post(
-    "/v1/decisions",
-    status_code=200,
-    opt=operation("decide", "Decide for one customer", body=DecisionRequest, answers={200: Answers}),
-)
-async def decide_one(request: AnyRequest) -> Response[bytes]:
-    """Decide; with `expose` the answer comes after the exposure is on disk."""
-    sent = await read(request, _ONE, limit=DECISION_LIMIT)
+async def _decide_one(call: Call, body: bytes) -> Sent:
+    sent = decode_small(body, _ONE)
     ask = Ask(
         customer_id=sent.customer_id,
         anonymous_id=sent.anonymous_id,
@@ -60,46 +54,39 @@ async def decide_one(request: AnyRequest) -> Response[bytes]:
         experiments=sent.experiments,
         expose=sent.expose,
     )
-    return reply(await serving_of(request).answer(caller_of(request).project_id, ask))
+    return Sent(_ENCODER.encode(await call.house.serving.answer(call.caller.project_id, ask)))
 
 
-@post(
-    "/v1/decisions/bulk",
-    status_code=200,
-    opt=operation("decide_many", "Decide for many customers", body=BulkRequest, answers={200: BulkAnswers}),
-)
-async def decide_many(request: AnyRequest) -> Response[bytes]:
+async def _decide_many(call: Call, body: bytes) -> Sent:
     """Decide for a mailing; one bad id refuses the whole list and names its place."""
-    sent = await read(request, _MANY, limit=BATCH_LIMIT)
+    sent = decode(body, _MANY)
     for i, customer in enumerate(sent.customers):
         _check(customer.customer_id, i)
+    context = context_of(sent.context)
     asks = [
         Ask(
             customer_id=customer.customer_id,
             attributes=customer.attributes,
-            context=context_of(sent.context),
+            context=context,
             experiments=sent.experiments,
             expose=sent.expose,
         )
         for customer in sent.customers
     ]
-    answers = await serving_of(request).answer_many(caller_of(request).project_id, asks)
-    version = answers[0].ruleset_version if answers else serving_of(request).version(caller_of(request).project_id)
-    return reply(
-        BulkAnswers(
-            ruleset_version=version,
-            unknown=answers[0].unknown if answers else [],
-            results=[
-                BulkAnswer(
-                    customer_id=ask.customer_id,
-                    decision_id=answer.decision_id,
-                    stale=answer.stale,
-                    decisions=answer.decisions,
-                )
-                for ask, answer in zip(asks, answers, strict=True)
-            ],
-        )
-    )
+    serving, project_id = call.house.serving, call.caller.project_id
+    answers = await serving.answer_many(project_id, asks)
+    results = [
+        {
+            "customer_id": ask.customer_id,
+            "decision_id": answer.decision_id,
+            "stale": answer.stale,
+            "decisions": answer.decisions,
+        }
+        for ask, answer in zip(asks, answers, strict=True)
+    ]
+    version = answers[0].ruleset_version if answers else serving.version(project_id)
+    unknown = answers[0].unknown if answers else []
+    return Sent(_ENCODER.encode({"ruleset_version": version, "unknown": unknown, "results": results}))
 
 
 def _check(customer_id: object, place: int) -> None:
@@ -119,6 +106,32 @@ def context_of(sent: ContextBody) -> Context:
         trigger_event=None if sent.trigger is None else sent.trigger.event,
         cart=None if sent.cart is None else tuple(item.sku for item in sent.cart),
     )
+
+
+PLAIN: Final[dict[str, Route]] = {
+    "/v1/decisions": plain("decide", DECISION_LIMIT, _decide_one),
+    "/v1/decisions/bulk": plain("decide_many", BATCH_LIMIT, _decide_many),
+}
+
+
+@asgi(
+    "/v1/decisions",
+    copy_scope=False,
+    opt=methods(operation("decide", "Decide for one customer", body=DecisionRequest, answers={200: Answers})),
+)
+async def decide_one(scope: Scope, receive: Receive, send: Send) -> None:
+    """Decide; with `expose` the answer comes after the exposure is on disk."""
+    await PLAIN["/v1/decisions"](scope, receive, send)
+
+
+@asgi(
+    "/v1/decisions/bulk",
+    copy_scope=False,
+    opt=methods(operation("decide_many", "Decide for many customers", body=BulkRequest, answers={200: BulkAnswers})),
+)
+async def decide_many(scope: Scope, receive: Receive, send: Send) -> None:
+    """Decide for a mailing."""
+    await PLAIN["/v1/decisions/bulk"](scope, receive, send)
 
 
 HANDLERS: Final[list[Any]] = [decide_one, decide_many]

@@ -5,19 +5,21 @@ It imports neither the framework nor the store: a process must say that it lives
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, Protocol
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Labels = tuple[tuple[bytes, bytes], ...]
+"""Headers that every answer gets, whoever makes it."""
 
 ALIVE: Final = "/livez"
 
 
 class Application(Protocol):
-    """What is behind: an ASGI application that can be closed."""
+    """What is behind: an ASGI application that can be closed. It puts `scope["labels"]` on every answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         """Answer one request."""
@@ -42,11 +44,13 @@ _STOREFRONT: Final = (
 )
 _SHORT: Final = frozenset(f"/v1/{letter}" for letter in "tipsgab")
 _ALLOWED_HEADERS: Final = b"authorization, content-type, if-none-match, x-api-key, idempotency-key, x-retry-count"
-_SECURITY: Final = (
+_SECURITY: Final[Labels] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
+_EXPOSED: Final = (b"access-control-expose-headers", b"ETag, Retry-After")
+_ANYBODY: Final[Labels] = ((b"access-control-allow-origin", b"*"), _EXPOSED)
 _NOT_READY: Final = json.dumps(
     {
         "type": "urn:offerlab:problem:unavailable",
@@ -116,28 +120,29 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        extra = list(_SECURITY)
+        extra = _SECURITY
         if is_storefront(path):
-            extra += self._cross_origin(dict(scope["headers"]).get(b"origin"))
+            extra += self._cross_origin(scope["headers"])
             if scope["method"] == "OPTIONS":
                 await _respond(send, 204, [*extra, *_preflight()], b"")
                 return
         if self._app is not None:
-            await self._app(scope, receive, _labelled(send, extra))
+            scope["labels"] = extra
+            await self._app(scope, receive, send)
         elif path == ALIVE:
             await _respond(send, 200, [(b"content-type", b"application/json"), *extra], b'{"status":"alive"}')
         else:
             headers = [(b"content-type", b"application/problem+json"), (b"retry-after", b"1"), *extra]
             await _respond(send, 503, headers, _NOT_READY)
 
-    def _cross_origin(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
-        exposed = (b"access-control-expose-headers", b"ETag, Retry-After")
+    def _cross_origin(self, headers: Iterable[tuple[bytes, bytes]]) -> Labels:
         if not self._origins:
-            return [(b"access-control-allow-origin", b"*"), exposed]
+            return _ANYBODY
         vary = (b"vary", b"Origin")
+        origin = dict(headers).get(b"origin")
         if origin is not None and origin.decode("latin-1").rstrip("/") in self._origins:
-            return [(b"access-control-allow-origin", origin), exposed, vary]
-        return [vary]
+            return (b"access-control-allow-origin", origin), _EXPOSED, vary
+        return (vary,)
 
 
 def is_storefront(path: str) -> bool:
@@ -153,18 +158,20 @@ def _preflight() -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _labelled(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
-    async def labelled(message: Message) -> None:
+def labelled(send: Send, labels: Labels) -> Send:
+    """Send with these headers on the answer, where it has none of the same name."""
+
+    async def send_labelled(message: Message) -> None:
         if message["type"] == "http.response.start":
             given = {name for name, _ in message["headers"]}
-            added = [header for header in extra if header[0] not in given]
+            added = [header for header in labels if header[0] not in given]
             message = {**message, "headers": [*message["headers"], *added]}
         await send(message)
 
-    return labelled
+    return send_labelled
 
 
-async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def _respond(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body, "more_body": False})

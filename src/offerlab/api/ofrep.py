@@ -5,26 +5,24 @@ OpenFeature's reasons, errors as 400 in OFREP's own shape with `key` and `errorD
 browsers fetch in bulk what they may never show.
 """
 
-import hashlib
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final, cast
 
 import msgspec
-from litestar import Request, Response, post
-from litestar.params import FromPath
+from litestar import asgi
+from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from offerlab.api.body import DECISION_LIMIT, bounded
-from offerlab.api.changes import caller_of, runtime_of
-from offerlab.api.decisions import serving_of
-from offerlab.api.routing import operation, reply
+from offerlab.api.body import DECISION_LIMIT
+from offerlab.api.plain import Call, Route, Sent, methods, plain
+from offerlab.api.routing import operation
 from offerlab.domain.decision import Context, Decision, Reason
 from offerlab.domain.decision import Request as DecisionRequest
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput
+from offerlab.workflows.encoding import Encoding
 from offerlab.workflows.snapshot import Snapshot
-
-AnyRequest = Request[Any, Any, Any]
 
 REASONS: Final[dict[Reason, str]] = {
     "SPLIT": "SPLIT",
@@ -34,6 +32,10 @@ REASONS: Final[dict[Reason, str]] = {
 }
 """OpenFeature's word for ours; everything else is STATIC. Our own word is `metadata.reason`."""
 
+_FLAGS: Final = "/ofrep/v1/evaluate/flags"
+_FLAG: Final = "/ofrep/v1/evaluate/flags/"
+_ENCODER: Final = msgspec.json.Encoder()
+_JSON: Final = ((b"content-type", b"application/json"),)
 _SEEN: Final = frozenset(("running", "paused", "stopped"))
 _WORDS: Final = ("placement", "channel", "locale")
 
@@ -74,63 +76,57 @@ class _Refused(Exception):
         self.failure = Failure(errorCode=code, errorDetails=detail)
 
 
-@post(
-    "/ofrep/v1/evaluate/flags/{key:str}",
-    status_code=200,
-    opt=operation(
-        "decide",
-        "Evaluate one flag (OFREP)",
-        body=EvaluationRequest,
-        answers={200: Evaluation, 400: Failure, 404: Failure},
-    ),
-)
-async def evaluate_flag(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
-    """One experiment's arm as a flag value."""
-    snapshot = _snapshot(request)
+async def _evaluate_flag(call: Call, body: bytes) -> Sent:
+    key = call.path[len(_FLAG) :]
+    serving, project_id = call.house.serving, call.caller.project_id
     try:
-        asked = _asked(await bounded(request, DECISION_LIMIT), (key,))
+        asked = _asked(body, (key,))
     except _Refused as refused:
-        return reply(msgspec.structs.replace(refused.failure, key=key), 400)
-    known = snapshot.experiments.get(key)
-    if known is None or known.status not in _SEEN:
-        return reply(Failure(errorCode="FLAG_NOT_FOUND", errorDetails=f"no flag has the key {key!r}", key=key), 404)
-    decided = await serving_of(request).evaluate(caller_of(request).project_id, asked)
-    return reply(_evaluation(decided.decisions[0], snapshot))
+        return Sent(_ENCODER.encode(msgspec.structs.replace(refused.failure, key=key)), 400)
+    encoding = serving.encoding(call.house.runtime.snapshot(project_id))
+    known = encoding.snapshot.experiments.get(key)
+    decided = None if known is None or known.status not in _SEEN else await serving.evaluate(project_id, asked)
+    if decided is None or not decided.decisions:
+        missing = Failure(errorCode="FLAG_NOT_FOUND", errorDetails=f"no flag has the key {key!r}", key=key)
+        return Sent(_ENCODER.encode(missing), 404)
+    return Sent(_flag(decided.decisions[0], encoding))
 
 
-@post(
-    "/ofrep/v1/evaluate/flags",
-    status_code=200,
-    opt=operation(
-        "decide",
-        "Evaluate every flag (OFREP)",
-        body=EvaluationRequest,
-        answers={200: Evaluations, 304: None, 400: Failure},
-    ),
-)
-async def evaluate_flags(request: AnyRequest) -> Response[bytes]:
+async def _evaluate_flags(call: Call, body: bytes) -> Sent:
     """All experiments that run, pause or have stopped; the ETag covers context and values."""
-    snapshot = _snapshot(request)
-    keys = tuple(key for key, experiment in sorted(snapshot.experiments.items()) if experiment.status in _SEEN)
-    body = await bounded(request, DECISION_LIMIT)
+    serving, project_id = call.house.serving, call.caller.project_id
+    encoding = serving.encoding(call.house.runtime.snapshot(project_id))
     try:
-        asked = _asked(body, keys)
+        asked = _asked(body, _keys(encoding))
     except _Refused as refused:
-        return reply(refused.failure, 400)
-    decided = await serving_of(request).evaluate(caller_of(request).project_id, asked)
-    answer = Evaluations(
-        flags=[_evaluation(decision, snapshot) for decision in decided.decisions],
-        metadata={"version": str(snapshot.project.version)},
-    )
-    encoded = msgspec.json.encode(answer)
-    tag = f'"{hashlib.sha256(hashlib.sha256(body).digest() + encoded).hexdigest()[:32]}"'
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(b"", status_code=304, headers={"ETag": tag})
-    return Response(encoded, media_type="application/json", headers={"ETag": tag})
+        return Sent(_ENCODER.encode(refused.failure), 400)
+    decided = await serving.evaluate(project_id, asked)
+    flags = b",".join([_flag(decision, encoding) for decision in decided.decisions])
+    encoded = b'{"flags":[%b],"metadata":{"version":"%d"}}' % (flags, encoding.snapshot.project.version)
+    tag = b'"%b"' % sha256(sha256(body).digest() + encoded).hexdigest()[:32].encode()
+    headers = (*_JSON, (b"etag", tag))
+    if tag in call.sent.get(b"if-none-match", b""):
+        return Sent(b"", 304, headers[1:])
+    return Sent(encoded, 200, headers)
 
 
-def _snapshot(request: AnyRequest) -> Snapshot:
-    return runtime_of(request).snapshot(caller_of(request).project_id)
+def _keys(encoding: Encoding) -> tuple[str, ...]:
+    known = encoding.notes.get("flags")
+    if known is None:
+        found = sorted(encoding.snapshot.experiments.items())
+        known = encoding.notes["flags"] = tuple(key for key, experiment in found if experiment.status in _SEEN)
+    return known
+
+
+def _flag(decision: Decision, encoding: Encoding) -> bytes:
+    """A decision as a flag, encoded once per outcome."""
+    index = decision.outcome.index
+    known = encoding.flags.get(index)
+    if known is None:
+        known = _ENCODER.encode(_evaluation(decision, encoding.snapshot))
+        if index >= 0:
+            encoding.flags[index] = known
+    return known
 
 
 def _asked(body: bytes, keys: tuple[str, ...]) -> DecisionRequest:
@@ -199,6 +195,51 @@ def _evaluation(decision: Decision, snapshot: Snapshot) -> Evaluation:
             "version": str(snapshot.project.version),
         },
     )
+
+
+_ONE: Final = plain("decide", DECISION_LIMIT, _evaluate_flag)
+_ALL: Final = plain("decide", DECISION_LIMIT, _evaluate_flags)
+
+
+def route(path: str) -> Route | None:
+    """The plain route of a path, None where it is not one of OFREP's."""
+    if path == _FLAGS:
+        return _ALL
+    return _ONE if path.startswith(_FLAG) and "/" not in path[len(_FLAG) :] else None
+
+
+@asgi(
+    _FLAG + "{key:str}",
+    copy_scope=False,
+    opt=methods(
+        operation(
+            "decide",
+            "Evaluate one flag (OFREP)",
+            body=EvaluationRequest,
+            answers={200: Evaluation, 400: Failure, 404: Failure},
+        )
+    ),
+)
+async def evaluate_flag(scope: Scope, receive: Receive, send: Send) -> None:
+    """One experiment's arm as a flag value."""
+    await _ONE(scope, receive, send)
+
+
+@asgi(
+    _FLAGS,
+    copy_scope=False,
+    opt=methods(
+        operation(
+            "decide",
+            "Evaluate every flag (OFREP)",
+            body=EvaluationRequest,
+            answers={200: Evaluations, 304: None, 400: Failure},
+        )
+    ),
+)
+async def evaluate_flags(scope: Scope, receive: Receive, send: Send) -> None:
+    """Every experiment's arm."""
+    await _ALL(scope, receive, send)
 
 
 HANDLERS: Final[list[Any]] = [evaluate_flag, evaluate_flags]

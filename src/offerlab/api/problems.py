@@ -91,14 +91,33 @@ def _problem(
     )
 
 
+def headers_of(problem: Problem) -> dict[str, str]:
+    """The headers that go with a problem."""
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        return {"www-authenticate": "Bearer"}
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"retry-after": str(RETRY_AFTER_S)}
+    return {}
+
+
 def respond(problem: Problem) -> Response[bytes]:
     """The response that carries a problem."""
-    headers: dict[str, str] = {}
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=headers_of(problem),
+    )
+
+
+def wrong_method(path: str) -> Problem:
+    """The route has no such method."""
+    return _problem(405, "method_not_allowed", HTTPStatus(405).description, path)
+
+
+def surprise(path: str) -> Problem:
+    """What nobody foresaw, told without any inner detail."""
+    return _problem(500, "internal", "something went wrong on our side; it was logged", path)
 
 
 def on_our_error(request: Request[Any, Any, Any], error: OfferLabError) -> Response[bytes]:
@@ -120,4 +139,4 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 def on_surprise(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Handle what nobody foresaw: logged here, told without any inner detail."""
     _log.error("unforeseen error on %s", request.scope.get("path_template") or "a route", exc_info=error)
-    return respond(_problem(500, "internal", "something went wrong on our side; it was logged", request.url.path))
+    return respond(surprise(request.url.path))

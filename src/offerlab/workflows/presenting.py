@@ -104,15 +104,19 @@ def present(
             for product, price in zip(products, prices, strict=True)
         ],
         message=message,
-        discount=ShownDiscount(
-            offer.discount.type, None if offer.discount.value is None else text(offer.discount.value), code
-        ),
+        discount=discount_of(offer, code),
         timing=ShownTiming(
             offer.timing.trigger, offer.timing.delay_seconds, None if expires is None else iso(due + expires * SECOND)
         ),
         channel=offer.channel or context.channel or "web",
         version=offer.version,
     )
+
+
+def discount_of(offer: Offer, code: str | None) -> ShownDiscount:
+    """The offer's discount with the customer's code."""
+    value = offer.discount.value
+    return ShownDiscount(offer.discount.type, None if value is None else text(value), code)
 
 
 def code_of(secret: bytes, offer: Offer, unit: str) -> str | None:
@@ -137,7 +141,7 @@ def _message(
     message = snapshot.messages.get(offer.key)
     if message is None or not message.texts:
         return None
-    trigger = _trigger(snapshot, offer, context)
+    trigger = trigger_of(snapshot, offer, context)
     features: tuple[str, ...] = ()
     if trigger is not None and products:
         for relation in snapshot.relations.get(trigger.sku, ()):
@@ -161,7 +165,7 @@ def _message(
     return words
 
 
-def _trigger(snapshot: Snapshot, offer: Offer, context: Context) -> Product | None:
+def trigger_of(snapshot: Snapshot, offer: Offer, context: Context) -> Product | None:
     """The product that gave rise to the offer: the stated one, one in the cart, else the offer's first."""
     stated = [context.trigger_sku, *(sku for sku in context.cart or () if sku in offer.trigger_products)]
     for sku in (*stated, *offer.trigger_products):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from offerlab.assignment.decide import decide, settled_without_state
 from offerlab.domain.customer import NOBODY, UNREAD, CustomerState
@@ -19,13 +19,12 @@ from offerlab.domain.decision import Context, Decided, Decision, Request
 from offerlab.domain.event import Event, Exposure
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput, OfferLabError, Unavailable
-from offerlab.messaging.render import Unrendered
 from offerlab.storage.customers import digest_of
 from offerlab.storage.states import EmbeddedStates, ServerStates
-from offerlab.workflows.presenting import ShownOffer, present
+from offerlab.workflows.encoding import Asking, Encoding, Told
+from offerlab.workflows.presenting import ShownOffer
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import Snapshot
-from offerlab.workflows.token import Content, Entry, sign
 
 READ_S: Final = 0.010
 BREAK_S: Final = 1.0
@@ -36,7 +35,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """One experiment's decision as it leaves."""
+    """One experiment's decision as it leaves: the shape of what `encoding` writes."""
 
     experiment: str
     variant: str
@@ -51,13 +50,23 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Answers(Struct, frozen=True, kw_only=True):
-    """The answer to one decision request."""
+    """The shape of the answer to one decision request."""
 
     decision_id: str
     ruleset_version: int
     stale: bool
     unknown: list[str]
     decisions: list[Answer]
+
+
+class Answered(Struct, frozen=True, kw_only=True, gc=False):
+    """The answer to one decision request, its decisions encoded: on the wire it has the shape of `Answers`."""
+
+    decision_id: str
+    ruleset_version: int
+    stale: bool
+    unknown: list[str]
+    decisions: Raw
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -69,14 +78,6 @@ class Ask(Struct, frozen=True, kw_only=True):
     experiments: tuple[str, ...] | None = None
     anonymous_id: object = None
     expose: bool = False
-
-
-class _Served(Struct, frozen=True):
-    """A decision and what is shown for it."""
-
-    decision: Decision
-    offer: ShownOffer | None
-    suppressed: str | None
 
 
 class Serving:
@@ -93,6 +94,7 @@ class Serving:
         self._embedded = runtime.engine.dialect.name == "sqlite"
         self._states = EmbeddedStates(runtime.engine) if self._embedded else ServerStates(runtime.engine)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="offerlab-states")
+        self._encodings: dict[int, Encoding] = {}
         self._failures = 0
         self._closed_until = 0.0
 
@@ -101,7 +103,7 @@ class Serving:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._states.close()
 
-    async def answer(self, project_id: int, ask: Ask) -> Answers:
+    async def answer(self, project_id: int, ask: Ask) -> Answered:
         """Decide for one customer.
 
         Raises:
@@ -110,21 +112,35 @@ class Serving:
         snapshot = self.runtime.snapshot(project_id)
         unit = unit_of(ask.customer_id)
         digest = None if unit is None else digest_of(snapshot.project.secret, unit)
-        state = NOBODY if digest is None else await self.state(snapshot, digest)
+        state = NOBODY if digest is None else self._remembered(snapshot, digest) or await self.state(snapshot, digest)
         now = self.runtime.now()
         request = _request(ask, unit)
         decided = decide(snapshot.ruleset, state, request, now)
-        served = [self._serve(snapshot, one, state, ask, unit, now) for one in decided.decisions]
+        encoding = self.encoding(snapshot)
+        asking = Asking(
+            unit=unit or "",
+            attributes=lambda: attributes_for(state, ask.attributes),
+            context=ask.context,
+            now=now,
+        )
+        told = [encoding.told(decision, asking) for decision in decided.decisions]
         exposed: set[int] = set()
         if ask.expose and unit is not None:
-            exposed = await self._expose(snapshot, decided, served, state, request, now)
-        return Answers(
-            decision_id=_token(snapshot, served, decided, digest, ask.context, now),
+            exposed = await self._expose(snapshot, decided, told, state, request, now)
+        return Answered(
+            decision_id=encoding.token(decided, told, digest=digest, context=ask.context, now=now),
             ruleset_version=snapshot.project.version,
             stale=not state.known,
             unknown=decided.unknown,
-            decisions=[_answer(one, exposed=one.decision.experiment_id in exposed) for one in served],
+            decisions=Raw(encoding.decisions(decided, told, exposed)),
         )
+
+    def encoding(self, snapshot: Snapshot) -> Encoding:
+        """What encodes decisions of this ruleset."""
+        known = self._encodings.get(snapshot.project.id)
+        if known is None or known.snapshot is not snapshot:
+            known = self._encodings[snapshot.project.id] = Encoding(snapshot)
+        return known
 
     async def evaluate(self, project_id: int, request: Request) -> Decided:
         """Decisions without words and without exposure: what a flag client asks for.
@@ -135,16 +151,16 @@ class Serving:
         """
         snapshot = self.runtime.snapshot(project_id)
         digest = digest_of(snapshot.project.secret, request.unit or "")
-        state = await self.state(snapshot, digest)
+        state = self._remembered(snapshot, digest) or await self.state(snapshot, digest)
         return decide(snapshot.ruleset, state, request, self.runtime.now())
 
-    async def answer_many(self, project_id: int, asks: Sequence[Ask]) -> list[Answers]:
+    async def answer_many(self, project_id: int, asks: Sequence[Ask]) -> list[Answered]:
         """Decide for many customers; exposures of neighbours share commits.
 
         Raises:
             InvalidInput: an id is no id.
         """
-        answers: list[Answers] = []
+        answers: list[Answered] = []
         for start in range(0, len(asks), ABREAST):
             part = asks[start : start + ABREAST]
             answers += await asyncio.gather(*(self.answer(project_id, ask) for ask in part))
@@ -154,22 +170,13 @@ class Serving:
         """The version of the rules served now."""
         return self.runtime.snapshot(project_id).project.version
 
-    def _serve(
-        self, snapshot: Snapshot, decision: Decision, state: CustomerState, ask: Ask, unit: str | None, now: int
-    ) -> _Served:
-        if decision.offer is None:
-            return _Served(decision, None, decision.suppressed)
-        attributes = attributes_for(state, ask.attributes)
-        shown = present(snapshot, decision, unit=unit or "", attributes=attributes, context=ask.context, now=now)
-        if isinstance(shown, Unrendered):
-            _log.warning("offer %s has no words here: %s", decision.offer.key, shown.detail)
-            return _Served(decision, None, "no_match" if decision.enrolled else None)
-        return _Served(decision, shown, None)
+    def _remembered(self, snapshot: Snapshot, digest: bytes) -> CustomerState | None:
+        return self.runtime.memory.get(snapshot.project.id, digest, snapshot.project.version)
 
     async def state(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
         """What is known of a customer: from memory, else from the store, else `UNREAD`."""
         version = snapshot.project.version
-        found = self.runtime.memory.get(snapshot.project.id, digest, version)
+        found = self._remembered(snapshot, digest)
         if found is not None:
             return found
         state = await self._read(snapshot.project.id, digest)
@@ -184,7 +191,7 @@ class Serving:
             Unavailable: the store can't be read.
         """
         version = snapshot.project.version
-        found = self.runtime.memory.get(snapshot.project.id, digest, version)
+        found = self._remembered(snapshot, digest)
         if found is not None:
             return found
         try:
@@ -217,21 +224,20 @@ class Serving:
         self,
         snapshot: Snapshot,
         decided: Decided,
-        served: Sequence[_Served],
+        told: Sequence[Told],
         state: CustomerState,
         request: Request,
         now: int,
     ) -> set[int]:
         """Log what is new; the experiments whose exposure is on disk."""
-        unit = request.unit or ""
-        wanted = [one for one in served if one.decision.enrolled]
-        wanted += [_Served(decision, None, None) for decision in decided.holdouts]
-        exposed = {one.decision.experiment_id for one in wanted if one.decision.experiment_id in state.assignments}
+        wanted = [(one, shown.suppressed) for one, shown in zip(decided.decisions, told, strict=True) if one.enrolled]
+        wanted += [(decision, None) for decision in decided.holdouts]
+        exposed = {one.experiment_id for one, _ in wanted if one.experiment_id in state.assignments}
         fresh = [
-            one
-            for one in wanted
-            if one.decision.experiment_id not in exposed
-            and (state.known or settled_without_state(snapshot.ruleset, one.decision, request, now))
+            (one, suppressed)
+            for one, suppressed in wanted
+            if one.experiment_id not in exposed
+            and (state.known or settled_without_state(snapshot.ruleset, one, request, now))
         ]
         if not fresh:
             return exposed
@@ -239,12 +245,12 @@ class Serving:
             Event(
                 id=self.runtime.new_event_id(),
                 type="exposure",
-                customer=unit,
+                customer=request.unit or "",
                 occurred_at=now,
                 digest=b"",
-                fact=exposure_of(snapshot, one.decision, one.suppressed, request.context),
+                fact=exposure_of(snapshot, one, suppressed, request.context),
             )
-            for one in fresh
+            for one, suppressed in fresh
         ]
         try:
             done = asyncio.wrap_future(self.runtime.writer.submit(snapshot.project, events))
@@ -253,7 +259,7 @@ class Serving:
             _log.warning("exposures could not be written (%s): the storefront may send them later", error)
             return exposed
         written = zip(fresh, appended.outcomes, strict=True)
-        return exposed | {one.decision.experiment_id for one, outcome in written if outcome == "accepted"}
+        return exposed | {one.experiment_id for (one, _), outcome in written if outcome == "accepted"}
 
 
 def _request(ask: Ask, unit: str | None) -> Request:
@@ -293,49 +299,4 @@ def exposure_of(snapshot: Snapshot, decision: Decision, suppressed: str | None, 
         offer=None if offer is None else offer.key,
         channel=(None if offer is None else offer.channel) or context.channel,
         placement=context.placement,
-    )
-
-
-def _token(
-    snapshot: Snapshot,
-    served: Sequence[_Served],
-    decided: Decided,
-    digest: bytes | None,
-    context: Context,
-    now: int,
-) -> str:
-    enrolled = [(one.decision, one.suppressed) for one in served if one.decision.enrolled]
-    enrolled += [(decision, None) for decision in decided.holdouts]
-    entries = tuple(_entry(exposure_of(snapshot, decision, suppressed, context)) for decision, suppressed in enrolled)
-    content = Content(snapshot.project.version, now, digest or b"", entries, context.channel, context.placement)
-    return sign(snapshot.project.secret, content)
-
-
-def _entry(exposure: Exposure) -> Entry:
-    return Entry(
-        exposure.experiment_id,
-        exposure.variant,
-        exposure.segment,
-        exposure.epoch,
-        exposure.bucket,
-        exposure.propensity,
-        exposure.suppressed,
-        exposure.offer,
-        exposure.template,
-    )
-
-
-def _answer(served: _Served, *, exposed: bool) -> Answer:
-    decision = served.decision
-    return Answer(
-        experiment=decision.experiment,
-        variant=decision.variant_key,
-        enrolled=decision.enrolled,
-        exposed=exposed,
-        reason=decision.reason,
-        segment=decision.segment,
-        propensity=decision.propensity,
-        epoch=decision.epoch,
-        offer=served.offer,
-        suppressed=served.suppressed,
     )

@@ -1,0 +1,128 @@
+"""Plain ASGI for the routes that a shopper waits for: key, body, answer, and no framework in between.
+
+A route made here is declared in the application like every other one (right, operation, OpenAPI); only its requests
+do not pass through the framework, which costs several times the decision itself.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from offerlab.api.front import Message, Receive, Scope, Send
+from offerlab.api.problems import MEDIA_TYPE, Problem, headers_of, problem_of, surprise, wrong_method
+from offerlab.api.rights import Caller, Right, allow, identify, secret_in
+from offerlab.errors import OfferLabError, TooLarge
+from offerlab.workflows.runtime import Runtime
+from offerlab.workflows.serving import Serving
+
+_log: Final = logging.getLogger(__name__)
+_JSON: Final = (b"content-type", b"application/json")
+_PROBLEM: Final = (b"content-type", MEDIA_TYPE.encode())
+
+Headers = tuple[tuple[bytes, bytes], ...]
+Work = Callable[["Call", bytes], Awaitable["Sent"]]
+Route = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class House(Protocol):
+    """What the handlers work with; stands in the scope under `house`."""
+
+    runtime: Runtime
+    serving: Serving
+
+
+class Sent(Struct, frozen=True, gc=False):
+    """An answer: JSON unless its headers say otherwise."""
+
+    body: bytes
+    status: int = 200
+    headers: Headers = (_JSON,)
+
+
+class Call(Struct, frozen=True, gc=False):
+    """One request that was let in.
+
+    Attributes:
+        path: decoded. sent: all headers, names in lower case.
+    """
+
+    house: House
+    caller: Caller
+    path: str
+    query: bytes
+    sent: Mapping[bytes, bytes]
+
+
+class _Gone(Exception):
+    """The caller hung up before the whole body was here."""
+
+
+def plain(right: Right, limit: int, work: Work) -> Route:
+    """An ASGI route: let in whom `right` allows, read at most `limit` bytes, answer what `work` returns."""
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            sent = await _answer(scope, receive, right, limit, work)
+        except _Gone:
+            return
+        except OfferLabError as error:
+            sent = _refusal(problem_of(error, scope["path"]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
+            _log.error("unforeseen error on a plain route", exc_info=error)
+            sent = _refusal(surprise(scope["path"]))
+        length = (b"content-length", str(len(sent.body)).encode())
+        headers = [*sent.headers, length, *scope.get("labels", ())]
+        await send({"type": "http.response.start", "status": sent.status, "headers": headers})
+        await send({"type": "http.response.body", "body": sent.body})
+
+    return route
+
+
+async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work: Work) -> Sent:
+    if scope["method"] != "POST":
+        return _refusal(wrong_method(scope["path"]), (b"allow", b"POST"))
+    house: House = scope["house"]
+    headers = dict(scope["headers"])
+    secret = secret_in(
+        headers.get(b"authorization", b"").decode("latin-1"), headers.get(b"x-api-key", b"").decode("latin-1")
+    )
+    caller = identify(house.runtime, secret)
+    allow(caller, right)
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge(f"the body may have at most {limit} bytes")
+    body = await _body(receive, limit)
+    return await work(Call(house, caller, scope["path"], scope["query_string"], headers), body)
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    body = _chunk(message)
+    while message.get("more_body"):
+        message = await receive()
+        body += _chunk(message)
+        if len(body) > limit:
+            break
+    if len(body) > limit:
+        raise TooLarge(f"the body may have at most {limit} bytes")
+    return body
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    body: bytes = message.get("body", b"")
+    return body
+
+
+def _refusal(problem: Problem, *headers: tuple[bytes, bytes]) -> Sent:
+    named = tuple((name.encode(), text.encode()) for name, text in headers_of(problem).items())
+    return Sent(msgspec.json.encode(problem), problem.status, (_PROBLEM, *named, *headers))
+
+
+def methods(opt: dict[str, Any]) -> dict[str, Any]:
+    """The `opt` of a plain route: it has one method."""
+    return {**opt, "methods": frozenset(("POST",))}
