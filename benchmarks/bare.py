@@ -107,8 +107,8 @@ class Log:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(
-            "CREATE TABLE exposures (id TEXT PRIMARY KEY, customer TEXT, experiment TEXT, variant TEXT, bucket INTEGER, "
-            "propensity REAL, at INTEGER) WITHOUT ROWID"
+            "CREATE TABLE exposures (id TEXT PRIMARY KEY, customer TEXT, experiment TEXT, variant TEXT, "
+            "bucket INTEGER, propensity REAL, at INTEGER) WITHOUT ROWID"
         )
         while True:
             group = [self._queue.get()]

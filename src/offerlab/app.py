@@ -92,7 +92,8 @@ class App:
         """Answer one request: plain routes at once, all others through the framework."""
         route = decisions.PLAIN.get(scope["path"]) or ofrep.route(scope["path"])
         if route is None:
-            await self.web(scope, receive, labelled(send, scope.get("labels", ())))
+            send_on: Any = labelled(send, scope.get("labels", ()))
+            await self.web(scope, receive, send_on)
         else:
             scope["house"] = self
             await route(scope, receive, send)

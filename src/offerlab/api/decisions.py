@@ -3,12 +3,11 @@
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, asgi
-from litestar.types import Receive, Scope, Send
+from litestar import Request
 from msgspec import Struct
 
 from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode, decode_small
-from offerlab.api.plain import Call, Route, Sent, methods, plain
+from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.requests import BulkRequest, ContextBody, DecisionRequest
 from offerlab.api.routing import operation
 from offerlab.domain.decision import Context
@@ -114,24 +113,15 @@ PLAIN: Final[dict[str, Route]] = {
 }
 
 
-@asgi(
-    "/v1/decisions",
-    copy_scope=False,
-    opt=methods(operation("decide", "Decide for one customer", body=DecisionRequest, answers={200: Answers})),
-)
-async def decide_one(scope: Scope, receive: Receive, send: Send) -> None:
-    """Decide; with `expose` the answer comes after the exposure is on disk."""
-    await PLAIN["/v1/decisions"](scope, receive, send)
-
-
-@asgi(
-    "/v1/decisions/bulk",
-    copy_scope=False,
-    opt=methods(operation("decide_many", "Decide for many customers", body=BulkRequest, answers={200: BulkAnswers})),
-)
-async def decide_many(scope: Scope, receive: Receive, send: Send) -> None:
-    """Decide for a mailing."""
-    await PLAIN["/v1/decisions/bulk"](scope, receive, send)
-
-
-HANDLERS: Final[list[Any]] = [decide_one, decide_many]
+HANDLERS: Final[list[Any]] = [
+    declared(
+        "/v1/decisions",
+        PLAIN["/v1/decisions"],
+        operation("decide", "Decide for one customer", body=DecisionRequest, answers={200: Answers}),
+    ),
+    declared(
+        "/v1/decisions/bulk",
+        PLAIN["/v1/decisions/bulk"],
+        operation("decide_many", "Decide for many customers", body=BulkRequest, answers={200: BulkAnswers}),
+    ),
+]

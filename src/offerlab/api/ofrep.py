@@ -10,12 +10,10 @@ from hashlib import sha256
 from typing import Any, Final, cast
 
 import msgspec
-from litestar import asgi
-from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from offerlab.api.body import DECISION_LIMIT
-from offerlab.api.plain import Call, Route, Sent, methods, plain
+from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.routing import operation
 from offerlab.domain.decision import Context, Decision, Reason
 from offerlab.domain.decision import Request as DecisionRequest
@@ -208,38 +206,25 @@ def route(path: str) -> Route | None:
     return _ONE if path.startswith(_FLAG) and "/" not in path[len(_FLAG) :] else None
 
 
-@asgi(
-    _FLAG + "{key:str}",
-    copy_scope=False,
-    opt=methods(
+HANDLERS: Final[list[Any]] = [
+    declared(
+        _FLAG + "{key:str}",
+        _ONE,
         operation(
             "decide",
             "Evaluate one flag (OFREP)",
             body=EvaluationRequest,
             answers={200: Evaluation, 400: Failure, 404: Failure},
-        )
+        ),
     ),
-)
-async def evaluate_flag(scope: Scope, receive: Receive, send: Send) -> None:
-    """One experiment's arm as a flag value."""
-    await _ONE(scope, receive, send)
-
-
-@asgi(
-    _FLAGS,
-    copy_scope=False,
-    opt=methods(
+    declared(
+        _FLAGS,
+        _ALL,
         operation(
             "decide",
             "Evaluate every flag (OFREP)",
             body=EvaluationRequest,
             answers={200: Evaluations, 304: None, 400: Failure},
-        )
+        ),
     ),
-)
-async def evaluate_flags(scope: Scope, receive: Receive, send: Send) -> None:
-    """Every experiment's arm."""
-    await _ALL(scope, receive, send)
-
-
-HANDLERS: Final[list[Any]] = [evaluate_flag, evaluate_flags]
+]

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
+from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
 from msgspec import Struct
 
 from offerlab.api.front import Message, Receive, Scope, Send
@@ -123,6 +125,10 @@ def _refusal(problem: Problem, *headers: tuple[bytes, bytes]) -> Sent:
     return Sent(msgspec.json.encode(problem), problem.status, (_PROBLEM, *named, *headers))
 
 
-def methods(opt: dict[str, Any]) -> dict[str, Any]:
-    """The `opt` of a plain route: it has one method."""
-    return {**opt, "methods": frozenset(("POST",))}
+def declared(path: str, route: Route, opt: dict[str, Any]) -> ASGIRouteHandler:
+    """The framework's handler of a plain route: its right and operation are declared like any other's."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - the framework's own shapes
+        await route(scope, receive, send)
+
+    return asgi(path, opt={**opt, "methods": frozenset(("POST",))}, copy_scope=False)(handle)

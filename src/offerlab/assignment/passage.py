@@ -7,10 +7,11 @@ from bisect import bisect_right
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from offerlab.assignment.moment import Moment
 from offerlab.assignment.plan import Gate, Plan, Split
 from offerlab.assignment.profile import attributes_of
 from offerlab.assignment.ruleset import Ruleset, View
-from offerlab.assignment.suppress import Case, is_bare, judge, on_page, preview
+from offerlab.assignment.suppress import Case, is_undisturbed, judge, on_page, preview
 from offerlab.domain.customer import Assignment, CustomerState
 from offerlab.domain.decision import Decision, Outcome, Reason, Request
 from offerlab.domain.experiment import EVERYONE, HELD_OUT
@@ -36,7 +37,9 @@ class Passage:
         "encoded",
         "held",
         "layers",
+        "moments",
         "now",
+        "places",
         "reached",
         "request",
         "ruleset",
@@ -56,7 +59,9 @@ class Passage:
         self.asked: list[tuple[int, Plan]] | None = None
         self.case: Case | None = None
         self.attributes: Attributes | None = None
-        self.segments: dict[int, bool] = {}
+        self.moments: dict[int, bool] = {}
+        self.places: dict[int, bool] = {}
+        self.segments: dict[tuple[tuple[str, int], ...], str | None] = {}
         self.layers: dict[bytes, bytes] | None = None
         self.held: dict[int, Decision] = {}
         self.reached: set[int] | None = None
@@ -65,7 +70,7 @@ class Passage:
         """The answer of an experiment that is no holdout."""
         if plan.status != "running":
             return self._stopped(plan)
-        if plan.moment is not None and not plan.moment.fits(self.request.context):
+        if plan.moment is not None and not self._fits(plan.moment):
             return plan.outside["NO_CONTEXT_MATCH"]
         unit = self.encoded if not plan.by_anonymous else self._anonymous()
         if unit is None:
@@ -130,6 +135,13 @@ class Passage:
         outcome = split.outcomes[bisect_right(split.cuts, draw)]
         return Decision(outcome, draw) if outcome.offer is None else self._shown(plan, outcome, draw)
 
+    def _fits(self, moment: Moment) -> bool:
+        """Whether the request's moment is this one; experiments with equal moments share one (see `Maker`)."""
+        fits = self.moments.get(id(moment))
+        if fits is None:
+            fits = self.moments[id(moment)] = moment.fits(self.request.context)
+        return fits
+
     def _open(self, plan: Plan, unit: bytes) -> Split | Reason:
         """The arms to draw from, or the first closed gate among audience, layers and traffic."""
         split = plan.split
@@ -156,6 +168,11 @@ class Passage:
 
     def segment(self, plan: Plan) -> str | None:
         """The first of the experiment's segments, by priority, that the customer belongs to."""
+        if plan.segments not in self.segments:
+            self.segments[plan.segments] = self._found(plan.segments)
+        return self.segments[plan.segments]
+
+    def _found(self, segments: tuple[tuple[str, int], ...]) -> str | None:
         if self.attributes is None:
             self.attributes = attributes_of(
                 self.state,
@@ -165,10 +182,10 @@ class Passage:
                 folded=self.ruleset.folds,
                 products=self.ruleset.shelf.products if self.ruleset.sorts else None,
             )
-        for key, place in plan.segments:
-            belongs = self.segments.get(place)
+        for key, place in segments:
+            belongs = self.places.get(place)
             if belongs is None:
-                belongs = self.segments[place] = self.ruleset.holds[place](self.attributes, self.now)
+                belongs = self.places[place] = self.ruleset.holds[place](self.attributes, self.now)
             if belongs:
                 return key
         return None
@@ -176,7 +193,7 @@ class Passage:
     def _stopped(self, plan: Plan) -> Decision:
         if plan.serve is None:
             return self._outside(plan, "NOT_RUNNING")
-        if plan.moment is not None and not plan.moment.fits(self.request.context):
+        if plan.moment is not None and not self._fits(plan.moment):
             return plan.outside["NO_CONTEXT_MATCH"]
         held = self._is_held(plan)
         segment = self.segment(plan)
@@ -195,7 +212,7 @@ class Passage:
         display = plan.displays[outcome.variant]
         if display is None or outcome.offer is None:
             return Decision(outcome, draw)
-        if not display.always and outcome.reason != "NOT_RUNNING" and is_bare(self.request):
+        if outcome.reason != "NOT_RUNNING" and is_undisturbed(display, self.request):
             return Decision(outcome, draw)
         if self.case is None:
             self.case = Case(self.ruleset.shelf, self.ruleset.settings, self.state, self.request, self.now)

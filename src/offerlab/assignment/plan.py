@@ -99,6 +99,7 @@ class Maker(Struct, frozen=True):
         rules: place of each segment's rule by segment key, in order of priority.
         reads: attributes looked at, by segment key.
         number: hands out the outcomes' numbers.
+        moments: those made so far; equal ones are one, so that a request looks at each only once.
     """
 
     offers: Mapping[str, Offer]
@@ -107,10 +108,12 @@ class Maker(Struct, frozen=True):
     rules: Mapping[str, int]
     reads: Mapping[str, frozenset[str]]
     number: Callable[[], int]
+    moments: dict[Moment, Moment]
 
     def plan(self, experiment: Experiment, change: Change, epoch: Epoch | None, holdouts: tuple[Plan, ...]) -> Plan:
         """The plan of `experiment` while `change` and `epoch` are its latest."""
         moment = moment_of(offer for key in experiment.offer_keys() if (offer := self.offers.get(key)) is not None)
+        moment = self.moments.setdefault(moment, moment)
         split = self._split(experiment, epoch, EVERYONE)
         segments = tuple((key, self.rules[key]) for key in sorted(experiment.segments, key=self._place))
         layers, traffic = (_layer_gates(epoch.claims), _traffic_gate(experiment, epoch)) if epoch else ((), None)

@@ -37,7 +37,7 @@ class Display(Struct, frozen=True, kw_only=True):
     """An arm's offer with what is known of it beforehand.
 
     Attributes:
-        moment: the offer's own. products: its products that the catalogue has.
+        moment: the offer's own. products: its products that the catalogue has; skus: of all of them.
         salt: draws the random match.
         always: some check may fail even under a `bare` request; else no check needs to run there.
     """
@@ -45,6 +45,7 @@ class Display(Struct, frozen=True, kw_only=True):
     offer: Offer
     moment: Moment
     products: tuple[Product, ...]
+    skus: frozenset[str]
     salt: str
     always: bool
 
@@ -78,6 +79,14 @@ def is_bare(request: Request) -> bool:
     return not request.context.cart and request.context.channel not in SENT
 
 
+def is_undisturbed(display: Display, request: Request) -> bool:
+    """Whether no check of this offer can fail here: what `always` leaves is consent, and a product in the cart."""
+    if display.always or request.context.channel in SENT:
+        return False
+    cart = request.context.cart
+    return not cart or display.skus.isdisjoint(cart)
+
+
 def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment: Moment, salt: str) -> Display:
     """Prepare an arm's offer; `moment` is the experiment's own, `salt` the experiment's."""
     own = moment_of((offer,))
@@ -93,6 +102,7 @@ def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment:
         offer=offer,
         moment=own,
         products=products,
+        skus=frozenset(offer.products),
         salt=salt_of(salt, "product"),
         always=bool(
             limited

@@ -5,7 +5,6 @@ get past the door.
 """
 
 import json
-import re
 from typing import Any, Final
 
 from offerlab.errors import InvalidInput
@@ -13,8 +12,8 @@ from offerlab.errors import InvalidInput
 _INT64: Final = 2**63
 _LONGEST_INT64: Final = 20
 _SHOWN: Final = 100
-_STRINGS: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?')
-_SUSPICIOUS: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\d{19}")
+_DIGITS: Final = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else 0 for byte in range(256))
+_LONG_NUMBER: Final = b"0" * 19
 
 
 class NotJson(InvalidInput):
@@ -45,14 +44,25 @@ def check(body: bytes) -> None:
 
 
 def check_small(body: bytes) -> None:
-    """As `check`, at a tenth of its cost where a glance shows that there is nothing to refuse.
+    """As `check`, at a fraction of its cost where a glance shows that only keys can be wrong.
 
     Raises:
         NotJson, InvalidInput: as `check`.
     """
-    keys = [key for key, colon in _STRINGS.findall(body) if colon]
-    if len(set(keys)) != len(keys) or _SUSPICIOUS.search(body):
+    if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS):
         check(body)
+        return
+    try:
+        _KEYS.decode(body.decode())
+    except RecursionError as error:
+        raise NotJson("the body is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise NotJson("the body is not UTF-8") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        _checked(pairs)
 
 
 def _checked(pairs: list[tuple[str, Any]]) -> None:
@@ -84,3 +94,7 @@ def _integer(digits: str) -> int:
 
 def _constant(word: str) -> float:
     raise NotJson(f"{word} is no JSON")
+
+
+_KEYS: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
+"""Made once: `json.loads` makes a decoder at every call."""

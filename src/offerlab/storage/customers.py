@@ -5,7 +5,6 @@ the id: what remains after a row is deleted belongs to nobody.
 """
 
 import hashlib
-import hmac
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.customer import NOBODY, Assignment, CustomerState, Profile
+from offerlab.storage.mac import mac
 from offerlab.storage.tables import assignments, erased, profiles, vault
 
 _PROFILES: Final = msgspec.msgpack.Decoder(Profile)
@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 def digest_of(secret: bytes, unit: str) -> bytes:
     """What the vault knows of an id: 16 bytes that nobody can turn back without the project's secret."""
-    return hmac.digest(secret, b"vault:" + unit.encode("utf-8", "surrogatepass"), "sha256")[:16]
+    return mac(secret, b"vault:" + unit.encode("utf-8", "surrogatepass"))[:16]
 
 
 def tombstone_of(secret: bytes, unit: str) -> bytes:

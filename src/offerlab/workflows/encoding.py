@@ -29,6 +29,8 @@ _JSON: Final = msgspec.json.Encoder()
 _PACK: Final = msgspec.msgpack.Encoder()
 _SLOT: Final = b"\xce"
 """msgpack: an unsigned integer in the four bytes that follow."""
+_PIECES: Final = 3
+"""What an entry of the token is joined from."""
 
 _WHYS: Final[tuple[str | None, ...]] = (None, *get_args(Suppression))
 
@@ -40,7 +42,7 @@ class Plate(Struct, frozen=True, gc=False):
 
     Attributes:
         head: JSON up to `exposed`; middle: from there to `offer`; bare: whole, without exposure, offer, suppression.
-        entry: the token's entry up to the bucket; ending: what follows it, by suppression.
+        entry: the token's entry up to the bucket's four bytes; ending: what follows it, by suppression.
     """
 
     head: bytes
@@ -106,7 +108,7 @@ class Encoding:
         self.flags: dict[int, bytes] = {}
         self.notes: dict[str, tuple[str, ...]] = {}
         self._plates: dict[int, Plate] = {}
-        self._renderings: dict[tuple[object, ...], Rendering | Unrendered] = {}
+        self._renderings: dict[tuple[object, ...], Told | Rendering | Unrendered] = {}
         self._natures: dict[str, Nature] = {}
         self._version = _PACK.encode(snapshot.project.version)
 
@@ -116,6 +118,8 @@ class Encoding:
         if offer is None:
             return BARE if decision.withheld is None else Told(None, decision.suppressed)
         rendering = self._rendering(decision, offer, asking)
+        if isinstance(rendering, Told):
+            return rendering
         if isinstance(rendering, Unrendered):
             _log.warning("offer %s has no words here: %s", offer.key, rendering.detail)
             return Told(None, "no_match" if decision.enrolled else None)
@@ -150,28 +154,23 @@ class Encoding:
             )
         return b"[" + b"".join(parts)[:-1] + b"]"
 
-    def token(
-        self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int
-    ) -> str:
+    def token(self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int) -> str:
         """The decision's signed token."""
         entries: list[bytes] = []
-        count = 0
-        enrolled = [(one, shown.suppressed) for one, shown in zip(decided.decisions, told, strict=True)]
-        for decision, suppressed in (*enrolled, *((one, None) for one in decided.holdouts)):
-            outcome = decision.outcome
-            if outcome.reason != "SPLIT":
-                continue
-            plate = self._plates.get(outcome.index) or self.plate(outcome)
-            count += 1
-            bucket = decision.bucket or 0
-            entries += (plate.entry, _SLOT, bucket.to_bytes(4, "big"), plate.ending[suppressed])
-        body = (
-            b"\x96" + self._version + _PACK.encode((now, digest or b""))[1:],
-            b"\xdd" + count.to_bytes(4, "big"),
-            *entries,
-            _PACK.encode((context.channel, context.placement))[1:],
-        )
-        return seal(self.snapshot.project.secret, b"".join(body))
+        for decision, one in zip(decided.decisions, told, strict=True):
+            if decision.outcome.reason == "SPLIT":
+                self._enter(entries, decision, one.suppressed)
+        for decision in decided.holdouts:
+            self._enter(entries, decision, None)
+        count = len(entries) // _PIECES
+        begin = b"\x96%b%b\xdd%b" % (self._version, _PACK.encode((now, digest or b""))[1:], count.to_bytes(4, "big"))
+        end = _PACK.encode((context.channel, context.placement))[1:]
+        return seal(self.snapshot.project.secret, b"".join((begin, *entries, end)))
+
+    def _enter(self, entries: list[bytes], decision: Decision, suppressed: str | None) -> None:
+        outcome = decision.outcome
+        plate = self._plates.get(outcome.index) or self.plate(outcome)
+        entries += (plate.entry, (decision.bucket or 0).to_bytes(4, "big"), plate.ending[suppressed])
 
     def plate(self, outcome: Outcome) -> Plate:
         """The fixed pieces of an outcome; kept, unless it is one made on the spot."""
@@ -180,7 +179,7 @@ class Encoding:
             self._plates[outcome.index] = made
         return made
 
-    def _rendering(self, decision: Decision, offer: Offer, asking: Asking) -> Rendering | Unrendered:
+    def _rendering(self, decision: Decision, offer: Offer, asking: Asking) -> Told | Rendering | Unrendered:
         key = self._key(decision, offer, asking.context)
         known = None if key is None else self._renderings.get(key)
         if known is None:
@@ -213,7 +212,7 @@ def _nature(snapshot: Snapshot, offer: Offer) -> Nature:
     )
 
 
-def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Asking) -> Rendering | Unrendered:
+def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Asking) -> Told | Rendering | Unrendered:
     shown = present(
         snapshot,
         decision,
@@ -228,6 +227,8 @@ def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Aski
     when = {"trigger": shown.timing.trigger, "delay_seconds": shown.timing.delay_seconds}
     how = {"channel": shown.channel, "version": shown.version}
     lasts = offer.timing.expires_after_seconds
+    if lasts is None and offer.discount.code != "unique":
+        return Told(_JSON.encode(shown), None)
     return Rendering(
         before=_JSON.encode(what)[:-1] + b',"discount":',
         discount=None if offer.discount.code == "unique" else _JSON.encode(shown.discount),
@@ -261,6 +262,6 @@ def _plate(snapshot: Snapshot, outcome: Outcome) -> Plate:
         head=head,
         middle=middle,
         bare=head + b"false" + middle + b'null,"suppressed":null},',
-        entry=bytes([0x90 | ENTRY_FIELDS]) + _PACK.encode(first)[1:],
+        entry=bytes([0x90 | ENTRY_FIELDS]) + _PACK.encode(first)[1:] + _SLOT,
         ending={why: _PACK.encode((outcome.propensity, why, *last))[1:] for why in _WHYS},
     )

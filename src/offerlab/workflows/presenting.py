@@ -1,7 +1,6 @@
 """From a decision to what a storefront shows: products with prices, words in the customer's language, the code."""
 
 import base64
-import hmac
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
 from offerlab.messaging.context import context_for
 from offerlab.messaging.render import Rendered, Unrendered, render
+from offerlab.storage.mac import mac
 from offerlab.workflows.snapshot import Snapshot
 
 
@@ -125,7 +125,7 @@ def code_of(secret: bytes, offer: Offer, unit: str) -> str | None:
         return offer.discount.shared_code
     if offer.discount.code == "none":
         return None
-    own = hmac.digest(secret, f"code:{offer.key}:{unit}".encode("utf-8", "surrogatepass"), "sha256")
+    own = mac(secret, f"code:{offer.key}:{unit}".encode("utf-8", "surrogatepass"))
     return base64.b32encode(own[:10]).decode()[:12]
 
 

@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from offerlab.storage.mac import mac
+
 _SIGNATURE: Final = 16
 _LONGEST: Final = 100_000
 
@@ -71,7 +73,7 @@ def read(secret: bytes, token: str) -> Content | None:
 
 
 def _mac(secret: bytes, body: bytes) -> bytes:
-    return hmac.digest(secret, b"decision:" + body, "sha256")[:_SIGNATURE]
+    return mac(secret, b"decision:" + body)[:_SIGNATURE]
 
 
 def _text(raw: bytes) -> str:
