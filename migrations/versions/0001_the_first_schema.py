@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("propensity", sa.Double(), nullable=False),
         sa.Column("suppressed", sa.String(length=200), nullable=True),
         sa.Column("offer", sa.String(length=200), nullable=True),
+        sa.Column("skus", sa.Text(), nullable=True),
         sa.Column("template", sa.String(length=200), nullable=True),
         sa.Column("channel", sa.String(length=200), nullable=True),
         sa.Column("placement", sa.String(length=200), nullable=True),
@@ -458,9 +459,86 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"], name=op.f("fk_variants_experiment_id")),
         sa.PrimaryKeyConstraint("experiment_id", "position", name=op.f("pk_variants")),
     )
+    op.create_table(
+        "webhooks",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("types", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("old_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("old_until", NUMBER, nullable=True),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_webhooks_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+    )
+    op.create_index(op.f("ix_webhooks_project_id"), "webhooks", ["project_id"], unique=False)
+    op.create_table(
+        "timed_offers",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("customer", NUMBER, nullable=False),
+        sa.Column("offer", sa.String(length=200), nullable=False),
+        sa.Column("offer_version", sa.Integer(), nullable=False),
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("variant", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.String(length=200), nullable=False),
+        sa.Column("delivery", sa.String(length=200), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=True),
+        sa.Column("stage", sa.String(length=200), nullable=True),
+        sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("triggered_at", NUMBER, nullable=False),
+        sa.Column("delay", NUMBER, nullable=False),
+        sa.Column("lasts", NUMBER, nullable=True),
+        sa.Column("due_at", NUMBER, nullable=True),
+        sa.Column("status", sa.String(length=200), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("updated_at", NUMBER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_timed_offers")),
+        sa.UniqueConstraint("project_id", "customer", "offer", name=op.f("uq_timed_offers_project_id_customer_offer")),
+    )
+    op.create_index("ix_timed_offers_status", "timed_offers", ["status", "due_at"], unique=False)
+    op.create_index("ix_timed_offers_order_id", "timed_offers", ["order_id"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
+        sa.Column("message_id", sa.String(length=200), nullable=False),
+        sa.Column("target", sa.String(length=200), nullable=False),
+        sa.Column("webhook_id", NUMBER, nullable=True),
+        sa.Column("timed_offer_id", NUMBER, nullable=True),
+        sa.Column("customer", NUMBER, nullable=True),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.String(length=200), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", NUMBER, nullable=False),
+        sa.Column("lease_until", NUMBER, nullable=True),
+        sa.Column("created_at", NUMBER, nullable=False),
+        sa.Column("done_at", NUMBER, nullable=True),
+        sa.Column("answer", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("message_id", "target", name=op.f("uq_outbox_message_id_target")),
+    )
+    op.create_index("ix_outbox_status", "outbox", ["status", "next_at"], unique=False)
+    op.create_index("ix_outbox_webhook_id", "outbox", ["webhook_id", "id"], unique=False)
+    op.create_index("ix_outbox_customer", "outbox", ["customer"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_outbox_customer", table_name="outbox")
+    op.drop_index("ix_outbox_webhook_id", table_name="outbox")
+    op.drop_index("ix_outbox_status", table_name="outbox")
+    op.drop_table("outbox")
+    op.drop_index("ix_timed_offers_order_id", table_name="timed_offers")
+    op.drop_index("ix_timed_offers_status", table_name="timed_offers")
+    op.drop_table("timed_offers")
+    op.drop_index(op.f("ix_webhooks_project_id"), table_name="webhooks")
+    op.drop_table("webhooks")
     op.drop_table("variants")
     op.drop_table("sessions")
     op.drop_table("reports")

@@ -25,18 +25,22 @@ from offerlab.api import (
     ruleset,
     segment,
     segments,
+    webhooks,
 )
 from offerlab.api.front import labelled
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
 from offerlab.dashboard import routes as dashboard
+from offerlab.delivery.guard import Guard
+from offerlab.delivery.steady import SteadyClock
 from offerlab.errors import OfferLabError
 from offerlab.settings import Settings
 from offerlab.storage import schema
 from offerlab.storage.database import open_engine
 from offerlab.workflows.access import FirstStart, prepare
 from offerlab.workflows.audience import Audience
+from offerlab.workflows.courier import Courier
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
@@ -55,6 +59,7 @@ _HANDLERS: Final = [
     *ruleset.HANDLERS,
     *segment.HANDLERS,
     *rejected.HANDLERS,
+    *webhooks.HANDLERS,
 ]
 
 
@@ -80,10 +85,12 @@ class App:
         web: the framework's application.
         runtime, serving: what its handlers work with.
         first: what the first start made.
+        courier: sends messages, once it is started.
     """
 
-    def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart) -> None:
+    def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart, courier: Courier) -> None:
         self.web = web
+        self.courier = courier
         self.runtime = runtime
         self.serving = serving
         self.first = first
@@ -100,6 +107,7 @@ class App:
 
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""
+        await asyncio.to_thread(self.courier.close)
         await asyncio.to_thread(self.web.state.studio.close)
         await asyncio.to_thread(self.serving.close)
         await asyncio.to_thread(self.runtime.close)
@@ -133,9 +141,11 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
     web.state.registry = CollectorRegistry()
     web.state.runtime, web.state.serving = runtime, serving
     web.state.audience = Audience(runtime)
+    web.state.guard = Guard(allow_private=settings.webhook_private)
+    courier = Courier(runtime, guard=web.state.guard, clock=SteadyClock(now) if now is clock else now)
     dashboard.furnish(web.state)
     check_rights(web)
-    return App(web, runtime, serving, first)
+    return App(web, runtime, serving, first, courier)
 
 
 @contextmanager

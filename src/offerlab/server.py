@@ -92,6 +92,7 @@ def run(settings: Settings) -> None:
         gc.collect()
         gc.freeze()  # what was loaded stays: no collection need look through it again while requests wait
         announce(app.first)
+        app.courier.start(alone=settings.embedded)
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)

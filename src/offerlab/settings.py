@@ -25,6 +25,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         engine: what computes moments: `store` asks the database itself.
         host, port: where `serve` listens.
         state_timeout_ms: how long a decision waits for a customer's state from a database server.
+        webhook_private: whether webhooks may lead to loopback and private addresses.
     """
 
     data_dir: Path = Path("offerlab-data")
@@ -37,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     state_timeout_ms: int = 10
+    webhook_private: bool = False
 
     @property
     def url(self) -> str:
@@ -63,6 +65,10 @@ def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
         found["data_dir"] = Path(folder)
     if origins := environment.get(PREFIX + "ORIGINS"):
         found["origins"] = tuple(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
+    if private := environment.get(PREFIX + "WEBHOOK_PRIVATE"):
+        if private not in ("0", "1"):
+            raise Misconfigured(f"{PREFIX}WEBHOOK_PRIVATE is 0 or 1, not {private!r}")
+        found["webhook_private"] = private == "1"
     for name in ("port", "state_timeout_ms"):
         if number := environment.get(PREFIX + name.upper()):
             if not (number.isascii() and number.isdecimal()):

@@ -149,6 +149,10 @@ class Service:
         assert response.status_code == 200, response.text
         return response.json()
 
+    def deliver(self) -> int:
+        """Send every message that is due now; how many attempts that took."""
+        return self._runner.run(self.app.courier.round())
+
     def coffee_shop(self, **experiment: Any) -> None:
         """A machine, capsules at 20 % off for whoever buys it, and an experiment `coffee-addon` that runs."""
         self.made("/v1/products", COFFEE)

@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from offerlab.domain.offer import Delivery
+
 EventType = Literal[
     "exposure",
     "offer_viewed",
@@ -34,7 +36,11 @@ CLIENT_MAY_SEND: Final = frozenset(
 
 
 class Exposure(Struct, frozen=True, kw_only=True):
-    """An enrolled customer reached the experiment's moment, whether or not an offer was shown."""
+    """An enrolled customer reached the experiment's moment, whether or not an offer was shown.
+
+    Attributes:
+        skus: products that the offer's match picked for this customer; None: the offer's own.
+    """
 
     experiment_id: int
     variant: int
@@ -45,6 +51,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     suppressed: str | None = None
     template: str | None = None
     offer: str | None = None
+    skus: tuple[str, ...] | None = None
     channel: str | None = None
     placement: str | None = None
     device: str | None = None
@@ -122,6 +129,29 @@ class Interaction(Struct, frozen=True, kw_only=True):
 Fact = Exposure | Order | Refund | Cancellation | Interaction
 
 
+class Planned(Struct, frozen=True, kw_only=True):
+    """An offer that the service itself delivers later: what is kept of it until then.
+
+    Attributes:
+        order_id, stage: the parcel and the stage it waits for; without a stage it counts from its trigger.
+        context: moment of the trigger, plain values: placement, locale, trigger, cart, picked.
+        triggered_at: microseconds UTC. delay: after the trigger or the stage. lasts: after it fell due; None: a week.
+    """
+
+    offer: str
+    offer_version: int
+    experiment_id: int
+    variant: int
+    channel: str
+    delivery: Delivery
+    context: dict[str, object]
+    triggered_at: int
+    order_id: str | None = None
+    stage: str | None = None
+    delay: int = 0
+    lasts: int | None = None
+
+
 class Event(Struct, frozen=True, kw_only=True):
     """One accepted event.
 
@@ -130,6 +160,8 @@ class Event(Struct, frozen=True, kw_only=True):
         digest: 16 bytes over the body as sent; the same id with another digest is a conflict.
         link: another id of the same person (before they were known), None for none.
         raw: the payload of a foreign source, kept sealed until the experiments' windows close; empty for none.
+        contact: how to reach the customer, kept sealed and nowhere else.
+        planned: offers that the service delivers because of it.
     """
 
     id: str
@@ -140,6 +172,8 @@ class Event(Struct, frozen=True, kw_only=True):
     fact: Fact
     link: str | None = None
     raw: bytes = b""
+    contact: dict[str, str] = {}
+    planned: tuple[Planned, ...] = ()
 
 
 class Rejection(Struct, frozen=True, kw_only=True):

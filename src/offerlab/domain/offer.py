@@ -15,6 +15,10 @@ Match = Literal["curated", "affinity", "similar", "recently_viewed", "random"]
 DiscountType = Literal["none", "percent", "amount", "free_shipping", "gift"]
 CodeKind = Literal["shared", "unique", "none"]
 Channel = Literal["web", "email", "sms", "push", "agent"]
+Delivery = Literal["caller", "webhook", "email"]
+"""Who brings the offer: whoever asked shows it, a webhook tells the shop's sender when it is due, or we mail it."""
+Stage = Literal["label_created", "in_transit", "out_for_delivery", "delivered", "exception", "returned"]
+"""Where a parcel is."""
 
 _HUNDRED = Decimal(100)
 
@@ -57,11 +61,16 @@ class Discount(Struct, frozen=True, kw_only=True):
 
 
 class Timing(Struct, frozen=True, kw_only=True):
-    """When the offer is due after its trigger, and until when it stands."""
+    """When the offer is due after its trigger, and until when it stands.
+
+    Attributes:
+        stage: with a trigger of an order, the delay counts from the moment its parcel reaches this stage.
+    """
 
     trigger: str | None = None
     delay_seconds: int = 0
     expires_after_seconds: int | None = None
+    stage: Stage | None = None
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -77,6 +86,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     placements: tuple[str, ...] = ()
     channel: Channel | None = None
     timing: Timing = Timing()
+    delivery: Delivery = "caller"
     delivery_cost_micro: int = 0
     version: int = 1
 

@@ -341,6 +341,7 @@ exposures = Table(
     Column("propensity", Double, nullable=False),
     Column("suppressed", Name),
     Column("offer", Name),
+    Column("skus", Document),  # products picked by the offer's match; null: the offer's own
     Column("template", Name),  # hash of the message shown
     Column("channel", Name),
     Column("placement", Name),
@@ -426,6 +427,75 @@ interactions = Table(
     *_times(),
     Index("ix_interactions_customer", "customer", "type", "occurred_at"),
     sqlite_with_rowid=False,
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, ForeignKey("projects.id"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("types", Document, nullable=False),  # kinds of message it wants; an empty list wants all
+    Column("description", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # signs what is sent; shown once
+    Column("old_secret", LargeBinary),  # signs too, until `old_until`
+    Column("old_until", Number),
+    Column("enabled", Boolean, nullable=False),
+    Column("reason", Text),  # why it was switched off
+    Column("created_at", Number, nullable=False),
+)
+
+timed_offers = Table(
+    "timed_offers",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, nullable=False),
+    Column("customer", Number, nullable=False),
+    Column("offer", Name, nullable=False),
+    Column("offer_version", Integer, nullable=False),
+    Column("experiment_id", Number, nullable=False),
+    Column("variant", Integer, nullable=False),
+    Column("channel", Name, nullable=False),
+    Column("delivery", Name, nullable=False),
+    Column("order_id", Text),  # the order whose parcel it waits for
+    Column("stage", Name),  # the stage it waits for
+    Column("context", Document, nullable=False),
+    Column("triggered_at", Number, nullable=False),
+    Column("delay", Number, nullable=False),  # microseconds after the trigger, or after the stage
+    Column("lasts", Number),  # microseconds after it fell due
+    Column("due_at", Number),  # null while it waits for its stage
+    Column("status", Name, nullable=False),
+    Column("reason", Name),
+    Column("updated_at", Number, nullable=False),
+    UniqueConstraint("project_id", "customer", "offer"),  # at most once per offer and customer
+    Index("ix_timed_offers_status", "status", "due_at"),
+    Index("ix_timed_offers_order_id", "order_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, nullable=False),
+    Column("message_id", Name, nullable=False),
+    Column("target", Name, nullable=False),  # email, or webhook:<id>
+    Column("webhook_id", Number),
+    Column("timed_offer_id", Number),
+    Column("customer", Number),
+    Column("type", Name, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed under the customer's key where it speaks of one
+    Column("status", Name, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Number, nullable=False),
+    Column("lease_until", Number),
+    Column("created_at", Number, nullable=False),
+    Column("done_at", Number),
+    Column("answer", Integer),  # HTTP status or SMTP reply of the last attempt
+    Column("error", Text),
+    UniqueConstraint("message_id", "target"),
+    Index("ix_outbox_status", "status", "next_at"),
+    Index("ix_outbox_webhook_id", "webhook_id", "id"),
+    Index("ix_outbox_customer", "customer"),
 )
 
 rejected = Table(

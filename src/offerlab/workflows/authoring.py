@@ -28,6 +28,7 @@ from offerlab.domain.layer import Layer
 from offerlab.domain.offer import Offer, check_offer
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.segment import Segment
+from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
 from offerlab.messaging.message import compile_message
 from offerlab.storage import experiments, offers, products, projects, segments
@@ -36,11 +37,19 @@ from offerlab.storage.database import reading
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import settings_of
+from offerlab.workflows.webhooks import announce
 
 MAY_CHANGE: Final = ("weights", "allocation", "traffic", "name", "hypothesis")
 """What PATCH may change on a running experiment; everything else froze at its start."""
 
 _LIVE: Final = ("running", "paused")
+_TOLD: Final[dict[Action, MessageType]] = {
+    "start": "experiment.started",
+    "pause": "experiment.paused",
+    "resume": "experiment.resumed",
+    "stop": "experiment.stopped",
+    "archive": "experiment.archived",
+}
 T = TypeVar("T")
 
 
@@ -277,6 +286,8 @@ def reweigh(
             fresh = replace(fresh, epochs=(*known.epochs, epoch), traffic=epoch.traffic)
         experiments.save(connection, fresh, seen=known.revision)
         desk.log(connection, "reweigh", f"experiment:{key}", before=_split(known), after=_split(fresh))
+        if fresh.epochs != known.epochs:
+            announce(desk, connection, "experiment.reweighed", {"experiment": key, "epoch": fresh.epochs[-1].number})
     return fresh
 
 
@@ -303,6 +314,7 @@ def start(desk: Desk, key: str) -> Experiment:
         fresh = replace(fresh, epochs=(epoch,))
         experiments.save(connection, fresh, seen=known.revision)
         desk.log(connection, "start", f"experiment:{key}", after=fresh)
+        announce(desk, connection, "experiment.started", {"experiment": key})
     return fresh
 
 
@@ -390,6 +402,7 @@ def _act(
         experiments.save(connection, fresh, seen=known.revision)
         after = {"status": fresh.status, "serve": serve or {}, "conclusion": conclusion, "note": note}
         desk.log(connection, action, f"experiment:{key}", before={"status": known.status}, after=after)
+        announce(desk, connection, _TOLD[action], {"experiment": key, **after})
     return fresh
 
 

@@ -52,6 +52,10 @@ class Runtime:
         """An id for an event of our own: 124 random bits."""
         return f"decided:{self._new_number():016x}{self._new_number():016x}"
 
+    def new_message_id(self) -> str:
+        """An id for a message to a webhook: 124 random bits."""
+        return f"msg_{self._new_number():016x}{self._new_number():016x}"
+
     def start(self) -> None:
         """Load every project, then keep watching for what other replicas and commands change."""
         self.refresh()

@@ -1,0 +1,168 @@
+"""Brings messages out: offers that fell due become messages, messages go to webhooks and mailboxes.
+
+Everything it knows stands in the store, so it may die at any instant. One runs in every process that serves; several
+share the work by leases. It looks at the store once in `POLL_S`, on a clock that a wrong system clock can't hurry.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from offerlab.delivery.guard import Guard
+from offerlab.delivery.posting import TIMEOUT_S, Answer, post
+from offerlab.delivery.retrying import pause
+from offerlab.delivery.signing import headers
+from offerlab.domain.clock import SECOND
+from offerlab.errors import OfferLabError
+from offerlab.storage import outbox, webhooks
+from offerlab.storage.database import reading, writing
+from offerlab.storage.outbox import Message
+from offerlab.storage.webhooks import Endpoint
+from offerlab.workflows.runtime import Runtime
+
+POLL_S: Final = 0.5
+ABREAST: Final = 32
+PER_WEBHOOK: Final = 4
+LEASE: Final = int(3 * TIMEOUT_S * SECOND)
+GONE: Final = 410
+_log: Final = logging.getLogger(__name__)
+
+
+class Courier:
+    """Sends what is due.
+
+    Args:
+        runtime: the process's state.
+        guard: where webhooks may lead.
+        clock: microseconds UTC.
+    """
+
+    def __init__(self, runtime: Runtime, *, guard: Guard, clock: Callable[[], int] | None = None) -> None:
+        self._runtime = runtime
+        self.guard = guard
+        self._clock = clock or runtime.now
+        self._busy: Counter[int] = Counter()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, *, alone: bool) -> None:
+        """Begin to send in a thread of its own; `alone`: no other process sends from this store."""
+        if alone:
+            with writing(self._runtime.engine) as connection:
+                outbox.free_leases(connection, now=self._clock())
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="offerlab-courier", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    async def round(self) -> int:
+        """Send all that is due now and wait until it has gone; how many messages were tried."""
+        tried = 0
+        while started := await self._begin():
+            tried += started
+            await asyncio.gather(*self._under_way)
+        return tried
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                started = await self._begin()
+            except OfferLabError as error:
+                _log.warning("messages can't be sent now: %s", error.detail)
+                started = 0
+            except Exception:  # noqa: BLE001 - whatever it is, what is due stays in the store and is tried again
+                _log.exception("messages could not be sent")
+                started = 0
+            if started == 0 or len(self._under_way) >= ABREAST:
+                await self._rest()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _rest(self) -> None:
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self._stop.wait, POLL_S), 2 * POLL_S)
+
+    async def _begin(self) -> int:
+        """Take what is due and start sending it; how many were started."""
+        free = ABREAST - len(self._under_way)
+        if free <= 0 or not await asyncio.to_thread(self._is_due):
+            return 0
+        full = tuple(number for number, count in self._busy.items() if count >= PER_WEBHOOK)
+        taken, endpoints = await asyncio.to_thread(self._claim, free, full)
+        for message in taken:
+            if message.webhook_id is not None:
+                self._busy[message.webhook_id] += 1
+            task = asyncio.create_task(self._send(message, endpoints))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(taken)
+
+    def _is_due(self) -> bool:
+        with reading(self._runtime.engine) as connection:
+            return outbox.is_due(connection, now=self._clock())
+
+    def _claim(self, limit: int, full: tuple[int, ...]) -> tuple[list[Message], dict[int, Endpoint]]:
+        with writing(self._runtime.engine) as connection:
+            now = self._clock()
+            taken = outbox.claim(connection, now=now, lease=LEASE, limit=limit, busy=full, each=PER_WEBHOOK)
+            numbers = {one.webhook_id for one in taken if one.webhook_id is not None}
+            return taken, webhooks.endpoints(connection, sorted(numbers))
+
+    async def _send(self, message: Message, endpoints: dict[int, Endpoint]) -> None:
+        number = message.webhook_id
+        try:
+            if number is not None:
+                await self._to_webhook(message, endpoints.get(number))
+        except Exception:  # noqa: BLE001 - a poisoned message must not take its neighbours down; its lease ends by itself
+            _log.exception("message %s could not be sent", message.id)
+        finally:
+            if number is not None:
+                self._busy[number] -= 1
+
+    async def _to_webhook(self, message: Message, endpoint: Endpoint | None) -> None:
+        if endpoint is None or not endpoint.webhook.enabled:
+            reason = "the webhook is gone" if endpoint is None else "the webhook is switched off"
+            await asyncio.to_thread(self._note, message, Answer(error=reason), cancelled=True)
+            return
+        now = self._clock()
+        signed = headers(endpoint.secrets(now), message.message_id, now // SECOND, message.body)
+        answer = await post(self.guard, endpoint.webhook.url, message.body, signed)
+        await asyncio.to_thread(self._note, message, answer)
+
+    def _note(self, message: Message, answer: Answer, *, cancelled: bool = False) -> None:
+        """Write down what came of an attempt."""
+        with writing(self._runtime.engine) as connection:
+            now = self._clock()
+            wait = pause(message.attempts, draw=random.random(), asked_s=answer.asked_s)  # noqa: S311 - spreads retries, guards nothing
+            if cancelled:
+                outbox.finish(connection, message, status="cancelled", now=now, error=answer.error)
+            elif answer.ok:
+                outbox.finish(connection, message, status="delivered", now=now, answer=answer.status)
+            elif answer.status == GONE and message.webhook_id is not None:
+                webhooks.switch_off(connection, message.webhook_id, reason="the receiver answered 410")
+                outbox.finish(connection, message, status="dead", now=now, answer=GONE, error=answer.error)
+            elif wait is None:
+                outbox.finish(connection, message, status="dead", now=now, answer=answer.status, error=answer.error)
+            else:
+                outbox.finish(
+                    connection,
+                    message,
+                    status="pending",
+                    now=now,
+                    next_at=now + wait,
+                    answer=answer.status,
+                    error=answer.error,
+                )
