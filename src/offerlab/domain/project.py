@@ -3,6 +3,7 @@
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from offerlab.domain.attribute import Attribute, check_attribute
 from offerlab.domain.money import check_currency
@@ -23,6 +24,25 @@ class Caps(Struct, frozen=True, kw_only=True):
     per_week: int | None = None
 
 
+class Retention(Struct, frozen=True, kw_only=True):
+    """Days that each class of data is kept; None keeps it for ever. On by default.
+
+    Attributes:
+        behaviour: what was looked at and put into carts. texts: what customers wrote (reviews, complaints, reasons).
+        contracts: orders and refunds (five years in Korean e-commerce law). rejected: events that could not be taken.
+        replies: answers kept for `Idempotency-Key`. inactive: a profile after its last change; None keeps it.
+        deadline: within how many days a person's request is done (ten in Korea, a month in Europe).
+    """
+
+    behaviour: int | None = 400
+    texts: int | None = 3 * 365
+    contracts: int | None = 5 * 365 + 1
+    rejected: int | None = 90
+    replies: int | None = 30
+    inactive: int | None = None
+    deadline: int = 10
+
+
 class ProjectSettings(Struct, frozen=True, kw_only=True):
     """One project's own rules.
 
@@ -35,6 +55,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
         affinity_floor: smallest lift at which a match by affinity or similarity is worth offering.
         viewed_days: how old a view may be for `match: recently_viewed`.
         quiet_hours: None switches them off.
+        retention: how long what is kept.
         attributes: what the shop registered about customers' attributes, by name.
     """
 
@@ -48,6 +69,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     affinity_floor: float | None = None
     viewed_days: int = 30
     quiet_hours: QuietHours | None = QuietHours()
+    retention: Retention = Retention()
     attributes: dict[str, Attribute] = {}
 
 
@@ -70,6 +92,7 @@ def check_settings(settings: ProjectSettings) -> None:
         "global_cap.per_day": settings.global_cap.per_day,
         "global_cap.per_week": settings.global_cap.per_week,
     }
+    limits |= {f"retention.{name}": days for name, days in asdict(settings.retention).items()}
     for channel, caps in settings.caps.items():
         limits |= {f"caps.{channel}.per_day": caps.per_day, f"caps.{channel}.per_week": caps.per_week}
     for field, limit in limits.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.customer import NOBODY, Assignment, CustomerState, Profile
@@ -142,6 +142,16 @@ def has_erased(connection: Connection, project_id: int) -> bool:
         connection.execute(select(erased.c.digest).where(erased.c.project_id == project_id).limit(1)).first()
         is not None
     )
+
+
+def lock_vault(connection: Connection) -> None:
+    """Wait for whoever is giving out numbers, and keep others from it until this transaction ends.
+
+    Without it an event under way could give a number back to somebody who is being erased. On SQLite there is one
+    writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE vault IN EXCLUSIVE MODE"))
 
 
 def erase(connection: Connection, project_id: int, *, digest: bytes, tombstone: bytes, now: int) -> int | None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.event import Cancellation, Event, Exposure, Fact, Order, Refund, Rejection
 from offerlab.domain.identity import Link
+from offerlab.errors import Unavailable
 from offerlab.intake.folding import fold
 from offerlab.storage import customers, identity, sealing
 from offerlab.storage.projects import Project
@@ -65,6 +66,8 @@ def append(
     living = [i for i in range(len(batch)) if i not in gone]
     wanted = [digests[i] for i in living] + [digest for i, digest in others.items() if i not in gone]
     numbers = customers.numbers_for(connection, project.id, wanted, new_number=new_number, now=now)
+    if connection.dialect.name == "postgresql" and _erased(connection, project, batch) != gone:
+        raise Unavailable("a customer of this batch was erased meanwhile; send it again")
     outcomes: list[Outcome] = ["erased"] * len(batch)
     links = {i: (numbers[others[i]], numbers[digests[i]]) for i in others if i not in gone}
     for i in _overfull(connection, project.id, links):

@@ -516,6 +516,27 @@ rejected = Table(
     Index("ix_rejected_project_id", "project_id", "code", "received_at"),
 )
 
+privacy_requests = Table(
+    "privacy_requests",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("project_id", Number, ForeignKey("projects.id"), nullable=False, index=True),
+    Column("kind", Name, nullable=False),  # export or erase
+    Column("digest", Digest, nullable=False),  # tombstone of the id: tells requests apart, leads to nobody
+    Column("actor", Text, nullable=False),
+    Column("requested_at", Number, nullable=False),
+    Column("due_at", Number, nullable=False),
+    Column("done_at", Number),
+)
+
+builds = Table(
+    "builds",
+    metadata,
+    _project(),
+    Column("built_at", Number, primary_key=True, autoincrement=False),
+    Column("body", Document, nullable=False),  # from what it was made, and how it differs from the one before
+)
+
 reports = Table(
     "reports",
     metadata,
