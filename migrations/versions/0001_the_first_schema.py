@@ -243,20 +243,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "privacy_requests",
-        sa.Column("id", NUMBER, nullable=False),
-        sa.Column("project_id", NUMBER, nullable=False),
-        sa.Column("kind", sa.String(length=200), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("requested_at", NUMBER, nullable=False),
-        sa.Column("due_at", NUMBER, nullable=False),
-        sa.Column("done_at", NUMBER, nullable=True),
-        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_privacy_requests_project_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_privacy_requests")),
-    )
-    op.create_index(op.f("ix_privacy_requests_project_id"), "privacy_requests", ["project_id"], unique=False)
-    op.create_table(
         "builds",
         sa.Column("project_id", NUMBER, nullable=False),
         sa.Column("built_at", NUMBER, autoincrement=False, nullable=False),
@@ -587,8 +573,6 @@ def downgrade() -> None:
     op.drop_table("keys")
     op.drop_table("experiments")
     op.drop_table("builds")
-    op.drop_index(op.f("ix_privacy_requests_project_id"), table_name="privacy_requests")
-    op.drop_table("privacy_requests")
     op.drop_table("erased")
     op.drop_table("privacy_requests")
     op.drop_index(op.f("ix_rejected_digest"), table_name="rejected")

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from offerlab.api import (
     affinity,
+    customers,
     decisions,
     definitions,
     events,
@@ -49,6 +50,7 @@ _HANDLERS: Final = [
     *health.HANDLERS,
     *definitions.HANDLERS,
     *segments.HANDLERS,
+    *customers.HANDLERS,
     *experiments.HANDLERS,
     *decisions.HANDLERS,
     *events.HANDLERS,

@@ -138,6 +138,57 @@ def affinity(days: int, data_dir: Path | None, database_url: str | None) -> None
     click.echo(f"{len(build.matches)} matches for {build.items} products from {build.baskets} baskets")
 
 
+@cli.command()
+@click.argument("customer")
+@click.option("--yes", is_flag=True, help="Do not ask: it can't be taken back.")
+@_DATA_DIR
+@_DATABASE
+def erase(customer: str, yes: bool, data_dir: Path | None, database_url: str | None) -> None:  # noqa: FBT001 - click hands flags over by name
+    """Forget CUSTOMER, for ever: identity, profile, contact data and texts go; counts stay and belong to nobody."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.privacy import erase_customer  # noqa: PLC0415 - likewise
+
+    if not yes:
+        click.confirm(f"Forget {customer!r}? This can't be taken back", abort=True)
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        done = erase_customer(desk, customer)
+    known = f"{done.ids} ids, {done.wiped} texts wiped" if done.known else "was not known"
+    click.echo(f"erased: {known}; events of this customer are refused from now on")
+
+
+@cli.group()
+def export() -> None:
+    """Take data along."""
+
+
+@export.command("customer")
+@click.argument("customer")
+@click.option("--without-sensitive", is_flag=True, help="Leave out what is registered as sensitive.")
+@_DATA_DIR
+@_DATABASE
+def export_person(customer: str, without_sensitive: bool, data_dir: Path | None, database_url: str | None) -> None:  # noqa: FBT001 - click hands flags over by name
+    """Print everything kept about CUSTOMER, as JSON."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.privacy import as_json, export_customer  # noqa: PLC0415 - likewise
+
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        found = export_customer(desk, customer, sensitive=not without_sensitive)
+    click.echo(as_json(found))
+
+
+@cli.command()
+@_DATA_DIR
+@_DATABASE
+def purge(data_dir: Path | None, database_url: str | None) -> None:
+    """Delete what is older than the project's retention; the service does it by itself once a day."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.privacy import purge as purge_now  # noqa: PLC0415 - likewise
+
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        done = purge_now(desk)
+    click.echo(", ".join(f"{name} {count}" for name, count in sorted(done.items())))
+
+
 def main() -> None:
     """Run a command; an error of ours is one line on stderr and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

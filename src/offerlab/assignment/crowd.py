@@ -170,7 +170,7 @@ class _Filling:
             for name, values in self.by_category.items():
                 values.append(_told(profile, name, found.get(name)))
         for name, values in self.lists.items():
-            own = {"viewed_skus": profile.viewed, "owned_skus": profile.owned}.get(name, profile.cart[1])
+            own = {"viewed_skus": profile.viewed, "owned_skus": profile.owned}.get(name, profile.cart_skus)
             values.append(_told(profile, name, tuple(own)))
 
     def crowd(self, currency: str, window_days: int) -> Crowd:

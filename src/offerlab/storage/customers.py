@@ -30,7 +30,12 @@ def digest_of(secret: bytes, unit: str) -> bytes:
 
 def tombstone_of(secret: bytes, unit: str) -> bytes:
     """What stays of an erased id, so that its late events stay out."""
-    return hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), key=secret[:32], person=b"erased").digest()[:32]
+    return tombstone_over(secret, digest_of(secret, unit))
+
+
+def tombstone_over(secret: bytes, digest: bytes) -> bytes:
+    """The tombstone over a row of the vault: a person's other ids, which nobody knows, are kept out too."""
+    return hashlib.blake2b(digest, key=secret[:32], person=b"erased").digest()[:32]
 
 
 def load_states(connection: Connection, numbers: Sequence[int]) -> dict[int, CustomerState]:
@@ -154,26 +159,27 @@ def lock_vault(connection: Connection) -> None:
         connection.execute(text("LOCK TABLE vault IN EXCLUSIVE MODE"))
 
 
-def erase(connection: Connection, project_id: int, *, digest: bytes, tombstone: bytes, now: int) -> int | None:
-    """Forget a customer: mapping, profile and contact data go, a tombstone stays.
-
-    Returns:
-        The number that now belongs to nobody, None when the customer was unknown.
-    """
+def erase(
+    connection: Connection,
+    project_id: int,
+    *,
+    digests: Sequence[bytes],
+    numbers: Sequence[int],
+    tombstones: Sequence[bytes],
+    now: int,
+) -> None:
+    """Forget a person: mappings, profiles, keys, contact data and payloads of all ids go, tombstones stay."""
     from offerlab.storage.tables import contact_keys, contacts, payloads, rejected  # noqa: PLC0415 - only erasing touches them
 
-    number = find_number(connection, project_id, digest)
     module = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(
-        module.insert(erased).on_conflict_do_nothing(),
-        {"project_id": project_id, "digest": tombstone, "erased_at": now},
-    )
-    connection.execute(delete(rejected).where(rejected.c.project_id == project_id, rejected.c.digest == digest))
-    if number is not None:
-        connection.execute(delete(vault).where(vault.c.project_id == project_id, vault.c.customer == number))
+    rows = [{"project_id": project_id, "digest": tombstone, "erased_at": now} for tombstone in tombstones]
+    connection.execute(module.insert(erased).on_conflict_do_nothing(), rows)
+    for digest in digests:
+        connection.execute(delete(rejected).where(rejected.c.project_id == project_id, rejected.c.digest == digest))
+    if numbers:
+        connection.execute(delete(vault).where(vault.c.project_id == project_id, vault.c.customer.in_(numbers)))
         for table in (profiles, contact_keys, contacts, payloads):
-            connection.execute(delete(table).where(table.c.customer == number))
-    return number
+            connection.execute(delete(table).where(table.c.customer.in_(numbers)))
 
 
 def _assignment_row(number: int, assignment: Assignment) -> dict[str, object]:

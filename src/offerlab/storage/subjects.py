@@ -1,11 +1,14 @@
 """Everything kept about one person, and how it goes away: reading for an export, wiping at erasure, purging by age."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 
+from offerlab.storage import rejected as refusals
+from offerlab.storage import sealing
 from offerlab.storage.tables import (
     assignments,
     experiments,
@@ -17,7 +20,6 @@ from offerlab.storage.tables import (
     profiles,
     refund_lines,
     refunds,
-    rejected,
     replies,
     vault,
 )
@@ -32,39 +34,37 @@ class Request(Struct, frozen=True):
     """A person's request; times in microseconds UTC."""
 
     id: int
+    request_id: str
     kind: str
-    actor: str
-    requested_at: int
+    received_at: int
     due_at: int
     done_at: int | None
 
 
-def facts_of(connection: Connection, project_id: int, number: int) -> dict[str, list[dict[str, Any]]]:
-    """Every row about a customer, by what it is, in order of time."""
+def facts_of(connection: Connection, project_id: int, numbers: Sequence[int]) -> dict[str, list[dict[str, Any]]]:
+    """Every row about a person under any of their numbers, by what it is, in order of time."""
     keys = {row.id: row.key for row in connection.execute(select(experiments.c.id, experiments.c.key))}
-    bought = _rows(connection, orders, project_id, number)
-    back = _rows(connection, refunds, project_id, number)
+    bought = _rows(connection, orders, project_id, numbers)
+    back = _rows(connection, refunds, project_id, numbers)
     lines = _lines(connection, order_lines, project_id, [order["event_id"] for order in bought])
     parts = _lines(connection, refund_lines, project_id, [refund["event_id"] for refund in back])
-    placed = connection.execute(select(assignments).where(assignments.c.customer == number)).mappings()
+    placed = connection.execute(select(assignments).where(assignments.c.customer.in_(numbers))).mappings()
     return {
         "assignments": [_named(dict(row), keys) for row in placed],
-        "exposures": [_named(row, keys) for row in _rows(connection, exposures, project_id, number)],
+        "exposures": [_named(row, keys) for row in _rows(connection, exposures, project_id, numbers)],
         "orders": [{**order, "lines": lines.get(order["event_id"], [])} for order in bought],
         "refunds": [{**refund, "lines": parts.get(refund["event_id"], [])} for refund in back],
-        "interactions": [_named(row, keys) for row in _rows(connection, interactions, project_id, number)],
+        "interactions": [_named(row, keys) for row in _rows(connection, interactions, project_id, numbers)],
     }
 
 
-def _rows(connection: Connection, table: Table, project_id: int, number: int) -> list[dict[str, Any]]:
-    query = select(table).where(table.c.project_id == project_id, table.c.customer == number)
+def _rows(connection: Connection, table: Table, project_id: int, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    query = select(table).where(table.c.project_id == project_id, table.c.customer.in_(numbers))
     found = connection.execute(query.order_by(table.c.occurred_at, table.c.event_id)).mappings()
     return [{name: value for name, value in row.items() if name not in ("project_id", "customer")} for row in found]
 
 
-def _lines(
-    connection: Connection, table: Table, project_id: int, events: list[str]
-) -> dict[str, list[dict[str, Any]]]:
+def _lines(connection: Connection, table: Table, project_id: int, events: list[str]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for start in range(0, len(events), _CHUNK):
         part = events[start : start + _CHUNK]
@@ -82,13 +82,13 @@ def _named(row: dict[str, Any], keys: dict[int, str]) -> dict[str, Any]:
     return {"experiment": keys.get(number), **row}
 
 
-def wipe(connection: Connection, project_id: int, number: int) -> int:
-    """Take every text and attribute out of a customer's interactions; what is counted stays.
+def wipe(connection: Connection, project_id: int, numbers: Sequence[int]) -> int:
+    """Take every text and attribute out of a person's interactions; what is counted stays.
 
     Returns:
         How many rows lost something.
     """
-    mine = and_(interactions.c.project_id == project_id, interactions.c.customer == number)
+    mine = and_(interactions.c.project_id == project_id, interactions.c.customer.in_(numbers))
     return _strip(connection, connection.execute(select(interactions).where(mine)).mappings())
 
 
@@ -110,7 +110,8 @@ def purge(connection: Connection, project_id: int, before: dict[str, int]) -> di
     Args:
         connection: a writing one.
         project_id: whose data.
-        before: by class, microseconds UTC: `behaviour`, `texts`, `contracts`, `rejected`, `replies`, `inactive`.
+        before: by class, microseconds UTC: `behaviour`, `texts`, `contracts`, `rejected`, `payloads`,
+            `replies`, `inactive`.
 
     Returns:
         Rows gone or stripped, by class. The register of event ids is kept: what came once never counts again.
@@ -127,8 +128,9 @@ def purge(connection: Connection, project_id: int, before: dict[str, int]) -> di
             case "contracts":
                 done[name] = _old_orders(connection, project_id, at)
             case "rejected":
-                old = and_(rejected.c.project_id == project_id, rejected.c.received_at < at)
-                done[name] = connection.execute(delete(rejected).where(old)).rowcount
+                done[name] = refusals.purge(connection, project_id, before=at)
+            case "payloads":
+                done[name] = sealing.purge(connection, project_id, before=at)
             case "replies":
                 old = and_(replies.c.project_id == project_id, replies.c.created_at < at)
                 done[name] = connection.execute(delete(replies).where(old)).rowcount
@@ -151,29 +153,10 @@ def _old_orders(connection: Connection, project_id: int, at: int) -> int:
     return sum(_gone(connection, table, project_id, at) for table in (orders, refunds))
 
 
-def note_request(
-    connection: Connection,
-    project_id: int,
-    *,
-    kind: str,
-    digest: bytes,
-    actor: str,
-    now: int,
-    due_at: int,
-    done_at: int | None,
-) -> None:
-    """Enter a person's request, done or still to do."""
-    connection.execute(
-        insert(privacy_requests).values(
-            project_id=project_id,
-            kind=kind,
-            digest=digest,
-            actor=actor,
-            requested_at=now,
-            due_at=due_at,
-            done_at=done_at,
-        )
-    )
+def note_request(connection: Connection, project_id: int, digest: bytes, request: Request) -> None:
+    """Enter a person's request, done or still to do; it gets a number of its own."""
+    plain = {name: value for name, value in asdict(request).items() if name != "id"}
+    connection.execute(insert(privacy_requests).values(project_id=project_id, digest=digest, **plain))
 
 
 def requests_after(connection: Connection, project_id: int, *, after: int, limit: int) -> list[Request]:
@@ -185,7 +168,7 @@ def requests_after(connection: Connection, project_id: int, *, after: int, limit
         .limit(limit)
     )
     return [
-        Request(row.id, row.kind, row.actor, row.requested_at, row.due_at, row.done_at)
+        Request(row.id, row.request_id, row.kind, row.received_at, row.due_at, row.done_at)
         for row in connection.execute(query)
     ]
 

@@ -516,19 +516,6 @@ rejected = Table(
     Index("ix_rejected_project_id", "project_id", "code", "received_at"),
 )
 
-privacy_requests = Table(
-    "privacy_requests",
-    metadata,
-    Column("id", Number, primary_key=True),
-    Column("project_id", Number, ForeignKey("projects.id"), nullable=False, index=True),
-    Column("kind", Name, nullable=False),  # export or erase
-    Column("digest", Digest, nullable=False),  # tombstone of the id: tells requests apart, leads to nobody
-    Column("actor", Text, nullable=False),
-    Column("requested_at", Number, nullable=False),
-    Column("due_at", Number, nullable=False),
-    Column("done_at", Number),
-)
-
 builds = Table(
     "builds",
     metadata,

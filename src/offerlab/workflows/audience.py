@@ -104,7 +104,7 @@ class Preview(Struct, frozen=True, kw_only=True):
 class _Kept(Struct, frozen=True):
     names: frozenset[str]
     version: int
-    stamp: tuple[int, int]
+    stamp: tuple[int, int, int]
     crowd: Crowd
 
 
@@ -139,7 +139,7 @@ class Audience:
             return crowd
 
 
-def _fresh(kept: _Kept, found: tuple[int, int], now: int) -> bool:
+def _fresh(kept: _Kept, found: tuple[int, int, int], now: int) -> bool:
     """Whether columns may still be used: nothing changed, or the shop is large and it is a minute at most."""
     age = now - kept.crowd.now
     return age < _KEPT and (kept.stamp == found or kept.crowd.customers >= _LARGE)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
+from sqlalchemy import Connection
 
 from offerlab.assignment.profile import attributes_of, by_category
 from offerlab.domain.attribute import withheld
@@ -15,9 +16,9 @@ from offerlab.domain.clock import DAY, iso
 from offerlab.domain.customer import CustomerState
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.storage import customers, subjects
+from offerlab.storage import customers, identity, subjects
 from offerlab.storage.audit import Deed, append
-from offerlab.storage.customers import digest_of, tombstone_of
+from offerlab.storage.customers import digest_of, tombstone_of, tombstone_over
 from offerlab.storage.database import reading, writing
 from offerlab.storage.subjects import Request
 from offerlab.workflows.desk import Desk
@@ -54,11 +55,13 @@ class Erased(Struct, frozen=True, kw_only=True):
 
     Attributes:
         known: whether the customer was known at all; the id stays out from now on either way.
+        ids: names of the person that stay out.
         wiped: interactions that lost their texts and attributes.
         kept: rows that stay and belong to nobody, by what they are.
     """
 
     known: bool
+    ids: int
     wiped: int
     kept: dict[str, int]
 
@@ -119,7 +122,7 @@ def export_customer(desk: Desk, unit: str, *, sensitive: bool = True) -> dict[st
         "profile": {
             "viewed": _times(profile.viewed),
             "owned": _times(profile.owned),
-            "cart": list(profile.cart[1]),
+            "cart": list(profile.cart_skus),
             "ratings": {sku: {"at": iso(at), "mark": mark} for sku, (at, mark) in sorted(profile.ratings.items())},
             "declined": _times(profile.declined),
             "categories": by_category(profile, snapshot.products),
@@ -139,22 +142,27 @@ def erase_customer(desk: Desk, unit: str) -> Erased:
     """
     unit = _unit(unit)
     project = desk.runtime.snapshot(desk.project_id).project
-    digest, tombstone = digest_of(project.secret, unit), tombstone_of(project.secret, unit)
+    own = digest_of(project.secret, unit)
     kept: dict[str, int] = {}
     wiped = 0
     with desk.change() as connection:
         customers.lock_vault(connection)
         now = desk.runtime.now()
-        number = customers.find_number(connection, desk.project_id, digest)
-        known = number is not None
-        if number is not None:
-            kept = {name: len(rows) for name, rows in subjects.facts_of(connection, desk.project_id, number).items()}
-            wiped = subjects.wipe(connection, desk.project_id, number)
-        customers.erase(connection, desk.project_id, digest=digest, tombstone=tombstone, now=now)
-        _enter(desk, connection, "erase", tombstone, done=True)
-        desk.log(connection, "erase", f"customer:{tombstone.hex()[:16]}", after={"wiped": wiped, "kept": kept})
-    desk.runtime.memory.forget(desk.project_id, digest)
-    return Erased(known=known, wiped=wiped, kept=kept)
+        members = identity.family(connection, desk.project_id, own)
+        digests = sorted({own, *(one.digest for one in members)})
+        numbers = [one.number for one in members]
+        if members:
+            kept = {name: len(rows) for name, rows in subjects.facts_of(connection, desk.project_id, numbers).items()}
+            wiped = subjects.wipe(connection, desk.project_id, numbers)
+        tombstones = [tombstone_over(project.secret, digest) for digest in digests]
+        customers.erase(connection, desk.project_id, digests=digests, numbers=numbers, tombstones=tombstones, now=now)
+        own_tombstone = tombstone_over(project.secret, own)
+        _enter(desk, connection, "erase", own_tombstone)
+        after = {"ids": len(digests), "wiped": wiped, "kept": kept}
+        desk.log(connection, "erase", f"customer:{own_tombstone.hex()[:16]}", after=after)
+    for digest in digests:
+        desk.runtime.memory.forget(desk.project_id, digest)
+    return Erased(known=bool(members), ids=len(digests), wiped=wiped, kept=kept)
 
 
 def suppress(desk: Desk, units: list[str]) -> int:
@@ -183,7 +191,9 @@ def purge(desk: Desk) -> dict[str, int]:
     """Delete what is older than the project's retention; the proof is a line of the audit log."""
     settings = desk.runtime.snapshot(desk.project_id).ruleset.settings
     now = desk.runtime.now()
-    days: dict[str, int | None] = {name: value for name, value in asdict(settings.retention).items() if name != "deadline"}
+    days: dict[str, int | None] = {
+        name: value for name, value in asdict(settings.retention).items() if name != "deadline"
+    }
     before = {name: now - value * DAY for name, value in days.items() if value is not None}
     with desk.change() as connection:
         done = subjects.purge(connection, desk.project_id, before)
@@ -202,11 +212,13 @@ def _unit(given: str) -> str:
 def _facts(desk: Desk, unit: str) -> tuple[CustomerState, dict[str, list[dict[str, Any]]]]:
     project = desk.runtime.snapshot(desk.project_id).project
     with reading(desk.runtime.engine) as connection:
-        state = customers.load_state(connection, desk.project_id, digest_of(project.secret, unit))
-        if state.number is None:
+        members = identity.family(connection, desk.project_id, digest_of(project.secret, unit))
+        if not members:
             gone = customers.erased_among(connection, desk.project_id, [tombstone_of(project.secret, unit)])
             raise NotFound(f"no customer is known as {unit!r}", extra={"erased": True} if gone else None)
-        facts = subjects.facts_of(connection, desk.project_id, state.number)
+        numbers = [one.number for one in members]
+        state = identity.united(members[0].root, list(customers.load_states(connection, numbers).values()))
+        facts = subjects.facts_of(connection, desk.project_id, numbers)
     plain = {name: [_readable(row) for row in rows] for name, rows in facts.items()}
     return state, plain
 
@@ -227,22 +239,16 @@ def _log(desk: Desk, action: str, unit: str, *, request: str | None = None) -> N
         deed = Deed(at=now, actor=desk.actor, action=action, object=f"customer:{tombstone.hex()[:16]}")
         append(connection, desk.project_id, deed)
         if request is not None:
-            _enter(desk, connection, request, tombstone, done=True)
+            _enter(desk, connection, request, tombstone)
 
 
-def _enter(desk: Desk, connection: Any, kind: str, tombstone: bytes, *, done: bool) -> None:  # noqa: ANN401 - SQLAlchemy's
+def _enter(desk: Desk, connection: Connection, kind: str, tombstone: bytes) -> None:
+    """A request that is done as soon as it is asked."""
     now = desk.runtime.now()
     due = now + desk.runtime.snapshot(desk.project_id).ruleset.settings.retention.deadline * DAY
-    subjects.note_request(
-        connection,
-        desk.project_id,
-        kind=kind,
-        digest=tombstone,
-        actor=desk.actor,
-        now=now,
-        due_at=due,
-        done_at=now if done else None,
-    )
+    name = desk.runtime.new_salt()
+    request = Request(id=0, request_id=name, kind=kind, received_at=now, due_at=due, done_at=now)
+    subjects.note_request(connection, desk.project_id, tombstone, request)
 
 
 def as_json(export: dict[str, Any]) -> str:
