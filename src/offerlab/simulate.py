@@ -19,13 +19,16 @@ from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from offerlab.domain.clock import DAY
-from offerlab.reporting.cells import Cell, Cells
-from offerlab.reporting.measures import MONEY, Monomial
+from offerlab.reporting.cells import Cell, Cells, Limit
+from offerlab.reporting.measures import CAPPED, MONEY, Monomial
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Integers = NDArray[np.int64]
+
+PAST_DAYS: Final = 90
+"""Length of the time before the first exposure, for what is known of a customer."""
 
 MINOR: Final = 100
 """Cents in a unit of the simulated currency."""
@@ -196,8 +199,15 @@ def _customers(rng: np.random.Generator, shop: Shop, arm: Treatment, size: int) 
         "shown": np.full(size, int(arm.offer), dtype=np.int64),
         "pre_orders": past.astype(np.int64),
         "pre_revenue": past_value,
+        "pre_days": _days_ago(rng.spawn(1)[0], past),
         "had_orders": (past > 0).astype(np.int64),
     }
+
+
+def _days_ago(rng: np.random.Generator, past: NDArray[np.int64]) -> Integers:
+    """Whole days since the last of `past` orders that fell anywhere in the last 90 days; 0 without one."""
+    latest = rng.random(past.size) ** (1 / np.maximum(past, 1))
+    return np.where(past > 0, np.floor(PAST_DAYS * (1 - latest)), 0).astype(np.int64)
 
 
 def _order_values(rng: np.random.Generator, shop: Shop, size: int, factor: float) -> Integers:
@@ -251,6 +261,7 @@ def cells_from(
         day: of each customer's first exposure, days since 1970; default 20,000.
     """
     size = arm.size
+    values, limits = _with_caps(values)
     days = np.full(size, 20_000, dtype=np.int64) if day is None else day
     names = np.array(["" if each is None else each for each in segment] if segment is not None else [""] * size)
     kept = [product for product in monomials if all(name.removesuffix("?") in values for name in product)]
@@ -269,8 +280,25 @@ def cells_from(
     )
     money = {name for product in monomials for name in product if name in MONEY}
     return Cells(
-        monomials=tuple(monomials), cells=cells, divisors=dict.fromkeys(sorted(money), MINOR), engine="simulated"
+        monomials=tuple(monomials),
+        cells=cells,
+        divisors=dict.fromkeys(sorted(money), MINOR),
+        engine="simulated",
+        limits=limits,
     )
+
+
+def _with_caps(values: Mapping[str, Integers]) -> tuple[dict[str, Integers], dict[str, Limit]]:
+    """The values with their capped twins, as an engine makes them."""
+    found, limits = dict(values), dict[str, Limit]()
+    for name, below in CAPPED.items():
+        column = values.get(name)
+        if column is not None:
+            sizes = np.sort(np.abs(column[column != 0]))
+            limit = int(sizes[-(-99 * sizes.size // 100) - 1]) if sizes.size else None
+            found[below] = column if limit is None else np.clip(column, -limit, limit)
+            limits[name] = Limit(below, limit, int((found[below] != column).sum()))
+    return found, limits
 
 
 def _cell(key: tuple[int, int, str], n: int, sums: tuple[int, ...]) -> Cell:

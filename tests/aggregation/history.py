@@ -254,11 +254,12 @@ def histories(draw: st.DrawFn) -> History:
             case "act":
                 history.act(
                     draw(_CUSTOMER),
-                    draw(st.sampled_from(("unsubscribe", "complaint", "offer_accepted", "offer_declined"))),
+                    draw(st.sampled_from(("unsubscribe", "complaint", "offer_accepted", "offer_declined", "feedback"))),
                     when,
                     received_at=received,
                     experiment_id=draw(st.sampled_from((None, EXPERIMENT, 99))),
                     offer=draw(st.sampled_from((None, "survey"))),
+                    number=draw(st.sampled_from((None, 1.0, 4.5))),
                 )
             case _:
                 history.merge(draw(_CUSTOMER), draw(_CUSTOMER), received)

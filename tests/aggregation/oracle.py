@@ -61,7 +61,21 @@ def figures(world: World) -> dict[Group, list[Row]]:
         values = person.windows() if variant < 0 else person.values()
         group = (variant, person.first["segment"], person.first["epoch"], person.t0 // DAY)
         groups[group].append({**values, "exposures": len(seen)})
+    for name in ("revenue", "profit"):
+        cap(groups, name)
     return dict(groups)
+
+
+def cap(groups: dict[Group, list[Row]], name: str) -> int | None:
+    """Add `capped_…` to every row: no further from zero than 99 % of the analysed customers who have a value."""
+    sizes = sorted(abs(row.get(name, 0)) for key, rows in groups.items() if key[0] >= 0 for row in rows)
+    sizes = [size for size in sizes if size]
+    limit = next((size for i, size in enumerate(sizes, 1) if 100 * i >= 99 * len(sizes)), None)
+    for rows in groups.values():
+        for row in rows:
+            value = row.get(name, 0)
+            row[f"capped_{name}"] = value if limit is None else max(-limit, min(limit, value))
+    return limit
 
 
 def _when(row: Row) -> tuple[int, str]:
@@ -164,6 +178,7 @@ class _Customer:
         self.y: Counter[str] = Counter()
         self.accepted_at: list[int] = []
         self.inside: list[int] = []
+        self.ago: list[int] = []
 
     def windows(self) -> Counter[str]:
         """Whether anything can still come."""
@@ -180,6 +195,7 @@ class _Customer:
             self._add_order(order)
         y["converted"] = int(y["orders"] > 0)
         y["had_orders"] = int(y["pre_orders"] > 0)
+        y["pre_days"] = min(self.ago, default=0)
         if self.inside:
             first = min(self.inside)
             later = [o["occurred_at"] for o in mine if first < o["occurred_at"] <= first + AGAIN]
@@ -204,10 +220,14 @@ class _Customer:
         if self.t0 - PRE <= at < self.t0 and own:
             y["pre_orders"] += 1
             y["pre_revenue"] += order["net_minor"]
+            self.ago.append((self.t0 - at) // DAY)
         if own and self.t0 + window <= at < self.t0 + 2 * window:
             y["displaced"] -= sum(line["net_minor"] for line in lines if line["sku"] in self.world.offered)
         if self.t0 <= at < self.t0 + window:
             self.inside.append(at)
+            part = (at - self.t0) * 7 // window + 1
+            y[f"count_part_{part}"] += 1
+            y[f"money_part_{part}"] += own * order["net_minor"]
             settled = _settle(self.world, order, self.t0 + window + self.world.refunds)
             self._add_inside(order, lines, settled, own=own)
             self._add_acceptance(order, lines, settled, own=own)
@@ -251,6 +271,9 @@ class _Customer:
             return
         self.y["unsubscribed"] |= row["type"] == "unsubscribe"
         self.y["complained"] |= row["type"] == "complaint"
+        if row["type"] == "feedback" and row["number"] is not None and row["experiment_id"] in {None, EXPERIMENT}:
+            self.y["ratings"] += 1
+            self.y["rating_hundredths"] += round(row["number"] * 100)
         if row["type"] == "offer_accepted" and self.offer is not None and self.offer.kind == "engagement":
             named = row["experiment_id"] is None and row["offer"] == self.offer.key
             if row["experiment_id"] == EXPERIMENT or named:

@@ -240,6 +240,20 @@ def test_offered_item_counts_in_every_arm(store: Connection) -> None:
     assert cells_of(store, history).total("bought") == 1
 
 
+def test_giants_are_capped_at_the_pooled_percentile(store: Connection) -> None:
+    """Of 200 buyers in two arms the two largest are cut to the 198th; those who bought nothing play no part."""
+    history = History()
+    for i in range(300):
+        history.expose(i, i % 2, START)
+        if i < 200:
+            history.order(i, f"o{i}", START, [{"sku": "spoon", "net_minor": 10_000 if i > 197 else 100 + i}])
+    cells = cells_of(store, history)
+    limit = cells.limits["revenue"]
+    assert (limit.limit, limit.touched) == (297, 2)
+    assert cells.total("capped_revenue") == sum(100 + i for i in range(198)) + 2 * 297
+    assert cells.total("revenue") == sum(100 + i for i in range(198)) + 2 * 10_000
+
+
 def test_returned_item_was_no_need_fit(store: Connection) -> None:
     """An accepted item that came back was accepted and did not fit."""
     history = History()

@@ -26,7 +26,7 @@ from offerlab.reporting.cells import Cells
 from offerlab.storage.database import open_engine
 from offerlab.storage.tables import metadata
 
-EVERYTHING = needs_of(METRICS)
+EVERYTHING = needs_of(METRICS, course="money").merge(needs_of((), money=False, course="count"))
 NOW = START + 400 * DAY
 
 

@@ -8,8 +8,10 @@ from msgspec import Struct
 from offerlab.domain.metric import METRICS
 from offerlab.reporting.measures import (
     ALWAYS,
+    CAPPED,
     COSTED,
     COUNTED,
+    COURSES,
     COVARIATES,
     FLAGS,
     MEASURES,
@@ -36,15 +38,19 @@ class Needs(Struct, frozen=True):
         return Needs(self.monomials | other.monomials)
 
 
-def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True) -> Needs:
+def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True, course: str | None = None) -> Needs:
     """The sums for `metrics` (keys of the contract), for what is always counted, and on request for more.
 
     Args:
         metrics: keys of the contract; `offered_item_rate` joins `acceptance_rate`.
         adjust: with what is known from before the exposure, for variance reduction.
         money: with the steps of the waterfall.
+        course: `money` or `count`: with outcomes by part of the window, for the course of the effect.
     """
     products: set[Monomial] = {(name,) for name in (*ALWAYS, *COUNTED)}
+    if course is not None:
+        parts = COURSES[course]
+        products |= {monomial(*index) for degree in (1, 2) for index in combinations_with_replacement(parts, degree)}
     for key in measured(metrics):
         products |= _of_metric(key, adjust=adjust)
     if money:
@@ -61,9 +67,19 @@ def _of_metric(key: str, *, adjust: bool) -> set[Monomial]:
     products = _moments(columns)
     if adjust and METRICS[key].kind == "mean":
         products |= _moments((*columns, *COVARIATES))
+    if adjust and measure.numerator in CAPPED and METRICS[key].kind in ("mean", "ratio"):
+        below = tuple(CAPPED.get(name, name) for name in columns)
+        products |= _moments(below)
+        if METRICS[key].kind == "mean":
+            products |= {product for product in _moments((*below, *COVARIATES)) if set(below) & set(product)}
     if COSTED & set(columns):
         products |= {("lines",), ("uncosted",)}
     return products
+
+
+def course_of(metric: str) -> str:
+    """In which unit the course of an effect on `metric` is followed: money for money metrics, else orders."""
+    return "money" if METRICS[metric].unit in ("money", "factor") else "count"
 
 
 def _moments(columns: tuple[str, ...]) -> set[Monomial]:

@@ -15,6 +15,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from offerlab.reporting.measures import COURSES, STRETCHES
+
 
 class Part(Struct, frozen=True):
     """One common table expression: its columns, its text and the parts that it reads."""
@@ -232,12 +234,13 @@ _ITEMS = Part(
 
 _ORDER_SUMS = Part(
     "customer, orders, paid_orders, revenue, given_back, refunded, other_currency, over_refunds, foreign_refunds,"
-    " no_lines, pre_orders, pre_revenue, completed",
+    " no_lines, pre_orders, pre_revenue, pre_days, completed",
     """SELECT customer,
     SUM(inside), SUM(inside * own), SUM(inside * own * (net - back)), SUM(inside * own * back),
     MAX(inside * refunded), SUM(inside * (1 - own)), SUM(inside * over), SUM(inside * foreign_refunds),
     SUM(CASE WHEN lines = 0 THEN inside ELSE 0 END),
     SUM(CASE WHEN at < t0 THEN own ELSE 0 END), SUM(CASE WHEN at < t0 THEN own * net ELSE 0 END),
+    MIN(CASE WHEN at < t0 AND own = 1 THEN (t0 - at) / 86400000000 END),
     MAX(CASE WHEN at >= t0 AND at < t0 + :session THEN inside ELSE 0 END)
   FROM bought GROUP BY customer""",
     ("bought",),
@@ -251,6 +254,24 @@ _AGAIN = Part(
     SELECT customer, at, MIN(CASE WHEN inside = 1 THEN at END) OVER (PARTITION BY customer) AS first_at FROM bought
   ) timed
   GROUP BY customer""",
+    ("bought",),
+)
+
+
+def _course(value: str) -> list[str]:
+    """`value` of the orders in each part of the window."""
+    parts = range(STRETCHES)
+    return [f"SUM(CASE WHEN (at - t0) * {STRETCHES} / :window = {i} THEN {value} ELSE 0 END)" for i in parts]
+
+
+_COURSE_SUMS = Part(
+    ", ".join(("customer", *(name for names in COURSES.values() for name in names))),
+    "\n  ".join(
+        (
+            "SELECT " + ",\n    ".join(("customer", *_course("own * net"), *_course("1"))),
+            "FROM bought WHERE inside = 1 GROUP BY customer",
+        )
+    ),
     ("bought",),
 )
 
@@ -316,18 +337,21 @@ _ACCEPT_SUMS = Part(
 )
 
 _ACT_SUMS = Part(
-    "customer, unsubscribed, complained, engaged, engage_seconds",
+    "customer, unsubscribed, complained, engaged, engage_seconds, ratings, rating_hundredths",
     """SELECT p.customer,
     MAX(CASE WHEN n.type = 'unsubscribe' THEN 1 ELSE 0 END),
     MAX(CASE WHEN n.type = 'complaint' THEN 1 ELSE 0 END),
     MAX(CASE WHEN n.type = 'offer_accepted' AND a.kind = 'engagement' THEN 1 ELSE 0 END),
-    MIN(CASE WHEN n.type = 'offer_accepted' AND a.kind = 'engagement' THEN (n.occurred_at - p.t0) / 1000000 END)
+    MIN(CASE WHEN n.type = 'offer_accepted' AND a.kind = 'engagement' THEN (n.occurred_at - p.t0) / 1000000 END),
+    SUM(CASE WHEN n.type = 'feedback' AND n.number IS NOT NULL THEN 1 ELSE 0 END),
+    SUM(CASE WHEN n.type = 'feedback' AND n.number IS NOT NULL THEN CAST(ROUND(n.number * 100) AS BIGINT) ELSE 0 END)
   FROM people p CROSS JOIN interactions n LEFT JOIN arms a ON a.variant = p.variant
   WHERE n.customer = p.number AND n.received_at <= :as_of
-    AND n.type IN ('unsubscribe', 'complaint', 'offer_accepted')
+    AND n.type IN ('unsubscribe', 'complaint', 'offer_accepted', 'feedback')
     AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
     AND (n.type <> 'offer_accepted' OR n.experiment_id = :experiment
       OR (n.experiment_id IS NULL AND n.offer = a.offer))
+    AND (n.type <> 'feedback' OR n.experiment_id = :experiment OR n.experiment_id IS NULL)
   GROUP BY p.customer""",
     ("people", "arms"),
 )
@@ -365,6 +389,7 @@ PARTS: Final[dict[str, Part]] = {
     "bought": _BOUGHT,
     "items": _ITEMS,
     "order_sums": _ORDER_SUMS,
+    "course_sums": _COURSE_SUMS,
     "again": _AGAIN,
     "item_sums": _ITEM_SUMS,
     "order_hits": _ORDER_HITS,

@@ -21,8 +21,8 @@ from offerlab.domain.experiment import Experiment
 from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
-from offerlab.reporting.cells import Cell, Cells, Notes
-from offerlab.reporting.measures import MONEY, Monomial
+from offerlab.reporting.cells import Cell, Cells, Limit, Notes
+from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, Monomial
 
 PRE_DAYS: Final = 90
 """How far back a customer's own past counts as a covariate."""
@@ -66,10 +66,11 @@ class SqlEngine:
         binds = _binds(experiment, needs, self._project, currency, as_of) | arms.binds
         merged = self._has_merges()
         query = statement(monomials, arms.parts, segment_by, merged=merged)
-        rows = self._connection.execute(text(query), binds).mappings()
+        rows = self._connection.execute(text(query), binds).mappings().all()
         return Cells(
             monomials=monomials,
             cells=tuple(_cell(row, monomials) for row in rows),
+            limits={name: _limit(rows, name, below) for name, below in CAPPED.items() if below in needs.values},
             divisors=_divisors(needs.values, currency, arms.grain),
             notes=self._notes(arms, segment_by, binds, merged=merged),
             engine=self.name,
@@ -119,7 +120,7 @@ def _binds(experiment: Experiment, needs: Needs, project_id: int, currency: str,
         after = max(after, 2 * window)
     if {"repeated", "second_seconds"} & needs.values:
         after = max(after, window + AGAIN_DAYS * DAY)
-    covariates = {"pre_orders", "pre_revenue", "had_orders"} & needs.values
+    covariates = set(COVARIATES) & needs.values
     return {
         "project": project_id,
         "experiment": experiment.id,
@@ -150,13 +151,20 @@ def _cell(row: RowMapping, monomials: Sequence[Monomial]) -> Cell:
     )
 
 
+def _limit(rows: Sequence[RowMapping], name: str, below: str) -> Limit:
+    """Where `name` was capped; None where nobody has a value."""
+    found = [int(row[f"limit_{name}"]) for row in rows if row[f"limit_{name}"] is not None]
+    touched = sum(int(row[f"over_{name}"] or 0) for row in rows if row["variant"] >= 0)
+    return Limit(below, found[0] if found else None, touched)
+
+
 def _sum(row: RowMapping, i: int) -> int:
     return sum(int(row[f"{part}{i}"]) for part in "scmf" if f"{part}{i}" in row)
 
 
 def _divisors(values: Iterable[str], currency: str, grain: int) -> dict[str, int]:
     minor = 10 ** exponent(currency)
-    fine = {"profit", "offer_cost", "delivery"}
+    fine = {"profit", "offer_cost", "delivery", "capped_profit"}
     return {name: minor * (grain if name in fine else 1) for name in sorted(values) if name in MONEY}
 
 

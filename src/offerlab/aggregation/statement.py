@@ -9,12 +9,12 @@ from typing import Final
 
 from offerlab.aggregation.parts import MERGED, PARTS, Part
 from offerlab.domain.clock import DAY
-from offerlab.reporting.measures import FLAGS, Monomial
+from offerlab.reporting.measures import CAPPED, COURSES, FLAGS, Monomial
 
 SPLITS: Final = {"coarse": 1.5 * 2.0**108, "middle": 1.5 * 2.0**78}
 """Added to a double and taken off again, they round it to a multiple of 2^56 and of 2^26."""
 
-_SOURCES: Final = ("order_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
+_SOURCES: Final = ("order_sums", "course_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
 
 _IDENTITY: Final = ("links", "edges", "chains", "survivors")
 """Who is one person: read before anything that asks it."""
@@ -42,6 +42,7 @@ _SIMPLE: Final = frozenset(
         "no_lines",
         "pre_orders",
         "pre_revenue",
+        "pre_days",
         "second_seconds",
         "lines",
         "uncosted",
@@ -57,9 +58,14 @@ _SIMPLE: Final = frozenset(
         "complained",
         "trigger_orders",
         "attached_orders",
+        "ratings",
+        "rating_hundredths",
+        *(name for names in COURSES.values() for name in names),
     )
 )
 """Values that are a column of a source as it stands."""
+
+_UNCAPPED: Final = {below: name for name, below in CAPPED.items()}
 
 _DELIVERY: Final = "f.seen_offer * COALESCE(a.delivery, 0)"
 
@@ -99,12 +105,20 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: st
         cut: a column of `exposures`, checked by the caller.
         merged: whether the project has customers that were merged.
     """
-    values = {name: _expression(name) for name in sorted({_value_of(n) for product in monomials for n in product})}
+    asked = sorted({_value_of(n) for product in monomials for n in product})
+    capped = {_UNCAPPED[name]: name for name in asked if name in _UNCAPPED}
+    plain = sorted({_UNCAPPED.get(name, name) for name in asked})
+    values = {name: _expression(name) for name in plain}
     raw = sorted({column for _, used in values.values() for column in used})
     sources = tuple(source for source in _SOURCES if any(_SOURCE_OF[column] == source for column in raw))
     totals = ["variant", "segment", "cut", "epoch", f"t0 / {DAY} AS day", "COUNT(*) AS n"]
     totals += ["SUM(exposures) AS exposures", "MIN(t0) AS first_at", "MAX(t0) AS last_at"]
     totals += [line for i, product in enumerate(monomials) for line in _sums(i, product)]
+    for name, below in capped.items():
+        totals += [
+            f"MAX(limit_{name}) AS limit_{name}",
+            f"SUM(CASE WHEN {name} <> {below} THEN 1 ELSE 0 END) AS over_{name}",
+        ]
     figures = [f"f.{name}" for name in ("variant", "segment", "cut", "epoch", "t0", "exposures")]
     figures += [f"CAST({expression} AS BIGINT) AS {name}" for name, (expression, _) in values.items()]
     wholes = ["customer", *(f"MAX({name}) AS {name}" for name in (*_UNIT, *raw))]
@@ -113,13 +127,36 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: st
         "whole": "\n  ".join((_select(wholes), "FROM stacked GROUP BY customer")),
         "figures": "\n  ".join((_select(figures), "FROM whole f LEFT JOIN arms a ON a.variant = f.variant")),
     }
+    if capped:
+        blocks["limits"] = _select([_limit(name) for name in capped])
+        kept = [
+            "f.*",
+            *(f"l.limit_{name}" for name in capped),
+            *(_capped(name, below) for name, below in capped.items()),
+        ]
+        blocks["capped"] = "\n  ".join((_select(kept), "FROM figures f CROSS JOIN limits l"))
     return "\n".join(
         (
             with_clause(("units", "arms", *sources), tables, cut, merged=merged),
             *(f", {name} AS (\n  {text}\n)" for name, text in blocks.items()),
             _select(totals),
-            f"FROM figures\nGROUP BY variant, segment, cut, epoch, t0 / {DAY}",
+            f"FROM {'capped' if capped else 'figures'}\nGROUP BY variant, segment, cut, epoch, t0 / {DAY}",
         )
+    )
+
+
+def _limit(name: str) -> str:
+    """The 99th percentile (the smallest value with that share at or below it) of the sizes other than zero."""
+    size, everyone = f"ABS({name}) AS size", f"FROM figures WHERE variant >= 0 AND {name} <> 0"
+    ranks = f"ROW_NUMBER() OVER (ORDER BY ABS({name})) AS place, COUNT(*) OVER () AS everybody"
+    ranked = f"{_select([size, ranks])} {everyone}"
+    return f"({_select(['MIN(size)'])} FROM ({ranked}) ranked WHERE place * 100 >= everybody * 99) AS limit_{name}"
+
+
+def _capped(name: str, below: str) -> str:
+    return (
+        f"CASE WHEN f.{name} > l.limit_{name} THEN l.limit_{name} "
+        f"WHEN f.{name} < -l.limit_{name} THEN -l.limit_{name} ELSE f.{name} END AS {below}"
     )
 
 

@@ -50,5 +50,6 @@ METRICS: Final = _by_key(
     Metric(key="repeat_purchase_rate", kind="proportion", unit="share"),
     Metric(key="hours_to_accept", kind="duration", unit="hours", better="down", causal=False),
     Metric(key="days_to_second_order", kind="duration", unit="days", better="down", causal=False),
+    Metric(key="satisfaction_score", kind="ratio", unit="count", causal=False),
 )
-"""The metrics of the contract by key; definitions in docs/glossary.md."""
+"""The metrics of the contract by key, and the satisfaction guardrail; definitions in docs/glossary.md."""

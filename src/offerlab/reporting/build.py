@@ -13,6 +13,7 @@ from offerlab.domain.experiment import Experiment, Status
 from offerlab.reporting.cells import CROSSOVER, Cell, Cells
 from offerlab.reporting.course import days_of, per_day
 from offerlab.reporting.cuts import segments_of
+from offerlab.reporting.fading import novelty_of
 from offerlab.reporting.families import corrected
 from offerlab.reporting.looking import PastLook, looking_of, rule_of
 from offerlab.reporting.metrics import Frame, metric_results, range_at
@@ -32,7 +33,7 @@ from offerlab.reporting.report import (
 )
 from offerlab.reporting.rounding import rounded
 from offerlab.reporting.split import Strata
-from offerlab.reporting.trust import judge_quality
+from offerlab.reporting.trust import judge_quality, time_checks
 from offerlab.reporting.verdict import Situation, decide
 from offerlab.stats.prior import FALLBACK, Prior
 
@@ -88,9 +89,9 @@ def build_report(
     maturity = _maturity(experiment, analysed)
     over = status in _ENDED or (experiment.ends_at is not None and experiment.ends_at <= as_of)
     awaited = status == "running" and not over
-    quality = judge_quality(
-        experiment, cells, metrics, currency=currency, as_of=as_of, running=awaited, looking=looking
-    )
+    novelty = novelty_of(frame, as_of=as_of)
+    more = time_checks(looking, novelty)
+    quality = judge_quality(experiment, cells, metrics, currency=currency, as_of=as_of, running=awaited, more=more)
     situation = Situation(
         state=state,
         customers=strata.n,
@@ -118,6 +119,7 @@ def build_report(
         declines=_declines(experiment, cells),
         segment_by=cells.cut_by,
         looking=looking,
+        novelty=novelty,
         projections=projections_of(frame, metrics[0], margin=_worth_having(experiment, metrics[0])),
     )
     return rounded(report)

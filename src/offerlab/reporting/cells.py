@@ -3,11 +3,11 @@
 Being integers they add up without rounding, in any order, on any engine: the same history gives the same bytes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import combinations_with_replacement, permutations
 from math import nan
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -44,6 +44,19 @@ class Cell(Struct, frozen=True, kw_only=True):
     sums: tuple[int, ...]
 
 
+class Limit(Struct, frozen=True):
+    """Where a value was capped, over the customers of all arms.
+
+    Attributes:
+        below: name of the capped value. limit: in the value's integers; None where nobody has one.
+        touched: customers whose value lies beyond it.
+    """
+
+    below: str
+    limit: int | None
+    touched: int
+
+
 class Notes(Struct, frozen=True, kw_only=True):
     """Counts beside the cells.
 
@@ -69,6 +82,10 @@ class Tally(Struct, frozen=True):
         return Tally(self.n + other.n, tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)))
 
 
+Groups: TypeAlias = Mapping[str, Tally]
+"""Parts of a tally by name; their customers need not be all of it."""
+
+
 class Cells(Struct, frozen=True, kw_only=True):
     """All cells of an experiment as of one moment.
 
@@ -76,6 +93,7 @@ class Cells(Struct, frozen=True, kw_only=True):
         monomials: which products were summed.
         divisors: by value, how many of its integers make one unit of the metric (100 cents); 1 where absent.
         engine: name of what worked them out. cut_by: which column `Cell.cut` is.
+        limits: by value, where it was capped; none where no capped value was asked for.
     """
 
     monomials: tuple[Monomial, ...]
@@ -84,6 +102,7 @@ class Cells(Struct, frozen=True, kw_only=True):
     notes: Notes = Notes()
     engine: str = "sql"
     cut_by: str = "segment"
+    limits: dict[str, Limit] = {}
 
     def where(self, keep: Callable[[Cell], bool]) -> "Cells":
         """Only the cells that `keep` accepts."""
@@ -124,45 +143,81 @@ class Cells(Struct, frozen=True, kw_only=True):
         """Whether that product was summed."""
         return monomial(*values) in self.monomials
 
-    def moments(self, columns: Sequence[str], tallies: Sequence[Tally]) -> list[Moments]:
+    def moments(
+        self, columns: Sequence[str], tallies: Sequence[Tally], groups: Sequence[Groups] = (), *, degree: int = 3
+    ) -> list[Moments]:
         """Moments of `columns` in their units, one for each tally.
 
         Centred as integers, rounded once: a mean of 10^9 with a deviation of 1 keeps every digit.
+
+        Args:
+            columns: values whose products were summed.
+            tallies: of whom.
+            groups: for each tally, parts of it by name, the same names everywhere: each adds a column that is 1 for its
+                customers and 0 for all others.
+            degree: 2 leaves the cubes at zero, where they were not summed.
         """
         place = {product: at for at, product in enumerate(self.monomials)}
-        where = [place[monomial(*(columns[i] for i in index))] for index in monomials(len(columns))]
-        flags = [(name if name in FLAGS else nonzero(name),) for name in columns]
-        counted = [place.get(flag) for flag in flags]
-        units = [self.divisors.get(name, 1) for name in columns]
-        return [_moments(tuple(columns), tally, where, counted, units) for tally in tallies]
+        layout = _Layout(
+            columns=tuple(columns),
+            dummies=tuple(groups[0]) if groups else (),
+            where={
+                index: place[monomial(*(columns[i] for i in index))]
+                for index in monomials(len(columns))
+                if 0 < len(index) <= degree
+            },
+            counted=tuple(place.get((name if name in FLAGS else nonzero(name),)) for name in columns),
+            units=tuple(self.divisors.get(name, 1) for name in columns),
+            degree=degree,
+        )
+        each: Sequence[Groups] = groups or [{}] * len(tallies)
+        return [_moments(layout, tally, parts) for tally, parts in zip(tallies, each, strict=True)]
 
 
-def _moments(
-    columns: tuple[str, ...],
-    tally: Tally,
-    where: Sequence[int],
-    counted: Sequence[int | None],
-    units: Sequence[int],
-) -> Moments:
-    k, n = len(columns), tally.n
+class _Layout(Struct, frozen=True, kw_only=True):
+    """Which sum is which moment."""
+
+    columns: tuple[str, ...]
+    dummies: tuple[str, ...]
+    where: dict[tuple[int, ...], int]
+    counted: tuple[int | None, ...]
+    units: tuple[int, ...]
+    degree: int
+
+
+def _moments(layout: _Layout, tally: Tally, parts: Groups) -> Moments:
+    k, n, own = len(layout.columns) + len(layout.dummies), tally.n, len(layout.columns)
+    names = (*layout.columns, *layout.dummies)
     if n == 0:
-        return empty(columns)
-    raw = dict(zip(monomials(k), (tally.sums[at] for at in where), strict=True))
+        return empty(names)
+    units = (*layout.units, *(1 for _ in layout.dummies))
+
+    @cache
+    def raw(*index: int) -> int:
+        """The sum of a product; one dummy picks its customers, two different ones nobody."""
+        picked = {i for i in index if i >= own}
+        if len(picked) > 1:
+            return 0
+        whom = parts[names[picked.pop()]] if picked else tally
+        plain = tuple(i for i in index if i < own)
+        return whom.sums[layout.where[plain]] if plain else whom.n
+
     second = np.zeros((k, k))
     third = np.zeros((k, k, k))
     for (i, j), places in _places(k, 2):
-        value = (n * raw[i, j] - raw[i,] * raw[j,]) / (n * units[i] * units[j])
+        value = (n * raw(i, j) - raw(i) * raw(j)) / (n * units[i] * units[j])
         for place in places:
             second[place] = value
-    for (i, j, h), places in _places(k, 3):
-        crossed = raw[i, j] * raw[h,] + raw[i, h] * raw[j,] + raw[j, h] * raw[i,]
-        total = n * (n * raw[i, j, h] - crossed) + 2 * raw[i,] * raw[j,] * raw[h,]
+    for (i, j, h), places in _places(k, 3) if layout.degree > 2 else ():  # noqa: PLR2004 - the cubes
+        crossed = raw(i, j) * raw(h) + raw(i, h) * raw(j) + raw(j, h) * raw(i)
+        total = n * (n * raw(i, j, h) - crossed) + 2 * raw(i) * raw(j) * raw(h)
         value = total / (n * n * units[i] * units[j] * units[h])
         for place in places:
             third[place] = value
-    mean = np.array([raw[i,] / (n * units[i]) for i in range(k)])
-    nonzero_counts = np.array([nan if at is None else float(tally.sums[at]) for at in counted])
-    return Moments(columns, np.asarray(float(n)), mean, second, third, nonzero_counts)
+    mean = np.array([raw(i) / (n * units[i]) for i in range(k)])
+    counts = [nan if at is None else float(tally.sums[at]) for at in layout.counted]
+    nonzero_counts = np.array([*counts, *(float(parts[name].n) for name in layout.dummies)])
+    return Moments(names, np.asarray(float(n)), mean, second, third, nonzero_counts)
 
 
 @cache

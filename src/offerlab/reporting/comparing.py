@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from scipy.special import ndtr, ndtri
 
-from offerlab.domain.metric import METRICS
+from offerlab.domain.metric import METRICS, MetricKind
 from offerlab.reporting.measures import COVARIATES, MEASURES, Measure
 from offerlab.reporting.split import Arms, Strata
 from offerlab.stats import contrast, trust
@@ -61,9 +61,30 @@ def contrast_of(metric: str, strata: Strata, reference: int, treatment: int, alp
         treatment: index of the arm compared.
         alphas: two-sided error rates, each in (0, 1); all are answered by one test.
     """
-    measure, kind = MEASURES[metric], METRICS[metric].kind
+    return _contrast(MEASURES[metric], METRICS[metric].kind, strata, (reference, treatment), alphas)
+
+
+def capped_contrast(
+    metric: str, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]
+) -> Contrast | None:
+    """The same contrast of the metric capped at its pooled percentile; None where nothing is capped."""
+    measure = MEASURES[metric]
+    limit = strata.cells.limits.get(measure.numerator)
+    if limit is None or not limit.touched:
+        return None
+    below = replace(measure, numerator=limit.below)
+    if not strata.cells.has(*([limit.below] * 3)):
+        return None
+    return _contrast(below, METRICS[metric].kind, strata, (reference, treatment), alphas)
+
+
+def _contrast(
+    measure: Measure, kind: MetricKind, strata: Strata, arms_of: tuple[int, int], alphas: Sequence[float]
+) -> Contrast:
+    reference, treatment = arms_of
     if kind == "mean" and strata.knows(measure.numerator):
-        return _adjusted(strata.pairs((measure.numerator, *COVARIATES), reference, treatment), alphas)
+        columns = (measure.numerator, *COVARIATES)
+        return _adjusted(strata.pairs(columns, reference, treatment, dummies=True), alphas)
     arms = strata.pairs(columns_of(measure), reference, treatment)
     if kind == "roi":
         said = _return_on_cost(arms, alphas)
@@ -87,13 +108,17 @@ def columns_of(measure: Measure) -> tuple[str, ...]:
 
 
 def _adjusted(arms: Sequence[Arms], alphas: Sequence[float]) -> Contrast:
-    """Means, their variance reduced by what was known before the first exposure."""
+    """Means, their variance reduced by what was known before the first exposure: the past, and the segment."""
     alone = [Arms(each.control.select([0]), each.treated.select([0]), each.size) for each in arms]
     raw = _means(alone, alphas)
     if not any(float(each.control.second[1, 1]) and float(each.treated.second[1, 1]) for each in arms):
-        return Contrast(raw, raw, strata=len(arms))  # nobody has a past
+        segments = list(range(1 + len(COVARIATES), len(arms[0].control.columns)))
+        if not segments:
+            return Contrast(raw, raw, strata=len(arms))  # nobody has a past, and all are of one kind
+        kept = [0, *segments]
+        arms = [Arms(each.control.select(kept), each.treated.select(kept), each.size) for each in arms]
     if len(arms) == 1:
-        k, past = len(alphas), list(range(1, 1 + len(COVARIATES)))
+        k, past = len(alphas), list(range(1, len(arms[0].control.columns)))
         control, treated = stack([arms[0].control] * k), stack([arms[0].treated] * k)
         said = adjusted_differences(control, treated, alpha=np.array(alphas), column=0, covariates=past)
         return Contrast(said.effects.rows(), raw, bool(said.covariates[0]), float(said.saved[0]))

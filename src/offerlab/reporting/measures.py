@@ -51,6 +51,7 @@ MEASURES: Final[dict[str, Measure]] = {
     "repeat_purchase_rate": Measure("repeated"),
     "hours_to_accept": Measure("accept_seconds", "accepted", per=3600),
     "days_to_second_order": Measure("second_seconds", "repeated", per=86_400),
+    "satisfaction_score": Measure("rating_hundredths", "ratings", per=100),
 }
 """Every metric of the contract; the values are defined in docs/glossary.md."""
 
@@ -86,13 +87,27 @@ MONEY: Final = frozenset(
         "rest_full",
         "attributed",
         "pre_revenue",
+        "capped_revenue",
+        "capped_profit",
+        *(f"money_part_{i}" for i in range(1, 8)),
     )
 )
 
-COVARIATES: Final = ("pre_revenue", "pre_orders", "had_orders")
-"""What is known of a customer before the first exposure, for variance reduction."""
+COVARIATES: Final = ("pre_revenue", "pre_orders", "pre_days", "had_orders")
+"""What is known of a customer before the first exposure, for variance reduction: what was bought in 90 days, how often,
+how many days ago last (0 without), and whether at all."""
 
-_IMPLIED: Final = {"pre_revenue": "had_orders", "pre_orders": "had_orders"}
+_IMPLIED: Final = {"pre_revenue": "had_orders", "pre_orders": "had_orders", "pre_days": "had_orders"}
+
+CAPPED: Final = {"revenue": "capped_revenue", "profit": "capped_profit"}
+"""Values carried by a few giants, and their capped twins: no further from zero than the 99th percentile of the sizes of
+those who have one, arms pooled (the assignment plays no part)."""
+
+STRETCHES: Final = 7
+"""Parts of the window in which the course of an effect is followed."""
+
+COURSES: Final = {unit: tuple(f"{unit}_part_{i}" for i in range(1, STRETCHES + 1)) for unit in ("money", "count")}
+"""Values by part of the window: money before refunds, and orders."""
 
 ALWAYS: Final[tuple[str, ...]] = ("window_open", "refunds_open", "shown")
 """Counted for every report, whatever its metrics."""

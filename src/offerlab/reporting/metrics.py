@@ -10,10 +10,20 @@ from scipy.special import ndtr
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import METRICS, Metric, Role
 from offerlab.reporting.beliefs import beliefs, chances
-from offerlab.reporting.comparing import columns_of, contrast_of
+from offerlab.reporting.comparing import capped_contrast, columns_of, contrast_of
 from offerlab.reporting.looking import PastLook, looks_at
 from offerlab.reporting.measures import COSTED, FLAGS, MEASURES, measured, nonzero
-from offerlab.reporting.report import Arm, Caution, Effect, Estimate, Interval, Limit, MetricResult, Undetermined
+from offerlab.reporting.report import (
+    Arm,
+    Capped,
+    Caution,
+    Effect,
+    Estimate,
+    Interval,
+    Limit,
+    MetricResult,
+    Undetermined,
+)
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
 from offerlab.stats.bayesian import unit_loss
@@ -189,7 +199,27 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         standard_error=first.standard_error,
         saved=contrast.saved if contrast.adjusted else None,
         bayes=beliefs(METRICS[key], first, _arm(frame, key, reference, None).mean, frame.prior),
+        capped=_capped(frame, key, reference, treatment, today) if frame.detailed else None,
         exact=_exact(frame, key, reference, treatment) if _is_early(cautions) else None,
+    )
+
+
+def _capped(frame: Frame, key: str, reference: int, treatment: int, today: float) -> Capped | None:
+    """The capped metric at today's level: it has no record of looks, so its ranges are those of one reading a look."""
+    contrast = capped_contrast(key, frame.strata, reference, treatment, [today])
+    value = MEASURES[key].numerator
+    limit = frame.strata.cells.limits.get(value)
+    if contrast is None or limit is None or limit.limit is None:
+        return None
+    said = _safe(contrast.said[0], frame, ())
+    told = _estimate(said)
+    return Capped(
+        limit=limit.limit / frame.strata.cells.divisors.get(value, 1),
+        touched=limit.touched,
+        absolute=told.absolute,
+        relative=told.relative,
+        p_value=told.p_value,
+        adjusted=contrast.adjusted,
     )
 
 

@@ -75,6 +75,21 @@ class Caution(Struct, frozen=True):
     detail: str
 
 
+class Capped(Struct, frozen=True, kw_only=True):
+    """The same effect on the metric capped at its 99th percentile (of values other than zero, all arms pooled).
+
+    Attributes:
+        limit: largest value kept, in the metric's unit; for AOV, of a customer's revenue. touched: customers above it.
+    """
+
+    limit: float
+    touched: int
+    absolute: Interval | None
+    relative: Interval | None
+    p_value: float | None
+    adjusted: bool
+
+
 class Belief(Struct, frozen=True, kw_only=True):
     """What to believe of a lift under one prior, as a share of the reference's mean.
 
@@ -125,6 +140,7 @@ class Effect(Struct, frozen=True, kw_only=True):
         z, standard_error: signed statistic on the normal scale and error of the estimate, as if nobody had looked.
         limit, margin: for a guardrail, whether the range keeps within `margin` (in the metric's unit, the bad side);
             harmed: it is shown to be worse than no change, at the guardrail's own error rate.
+        capped: the effect on the capped metric, beside the raw one, never in its place; null where nothing is capped.
         bayes: the effect under the programme's prior and under none; null where a lift has no bounded range.
         exact: for a rate before 40 expected converters: the exact sequence, which may be read from the first one on.
         undetermined: why nothing is said; then absolute, relative and p_value are null.
@@ -155,6 +171,7 @@ class Effect(Struct, frozen=True, kw_only=True):
     conservative: bool = False
     bayes: Bayes | None = None
     exact: Estimate | None = None
+    capped: Capped | None = None
 
 
 class ArmChance(Struct, frozen=True):
@@ -366,6 +383,36 @@ class Day(Struct, frozen=True, kw_only=True):
     bands: dict[str, tuple[float, float, float]] = {}
 
 
+class CoursePart(Struct, frozen=True):
+    """Effect in one part of the window: days since exposure (middle of the part), per customer and day."""
+
+    day: float
+    estimate: float
+    lower: float
+    upper: float
+
+
+class Novelty(Struct, frozen=True, kw_only=True):
+    """Does the effect fade or grow with the days since exposure? Only customers whose whole window has passed count.
+
+    Attributes:
+        value: `revenue` (before refunds) or `orders`.
+        customers: of both arms that count here.
+        course: `fading`, `growing` or `steady`; null with `undetermined`.
+        slope: change of the daily effect per day since exposure.
+        parts: the effect in each seventh of the window.
+    """
+
+    variant: str
+    value: str
+    customers: int
+    course: str | None = None
+    slope: Interval | None = None
+    p_value: float | None = None
+    parts: tuple[CoursePart, ...] = ()
+    undetermined: Undetermined | None = None
+
+
 class SuppressedCount(Struct, frozen=True):
     """Customers of an arm whose first exposure carried no offer, by reason."""
 
@@ -529,3 +576,4 @@ class Report(Struct, frozen=True, kw_only=True):
     segment_by: str = "segment"
     looking: Looking | None = None
     projections: tuple[Projection, ...] = ()
+    novelty: tuple[Novelty, ...] = ()

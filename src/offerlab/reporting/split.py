@@ -1,7 +1,7 @@
 """The split that was asked for; estimates are stratified wherever it differed (law 6, Simpson)."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -9,6 +9,12 @@ from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.reporting.cells import Cell, Cells, Tally
 from offerlab.reporting.measures import COVARIATES
 from offerlab.stats.moments import Moments
+
+FEWEST_IN_SEGMENT: Final = 30
+"""Customers of a segment in each arm before it helps to predict an outcome."""
+
+MOST_SEGMENTS: Final = 6
+"""Columns of segments in one regression, the largest segments first."""
 
 Shares: TypeAlias = tuple[float, ...]
 """Planned share of each arm, in order of the arms."""
@@ -47,13 +53,17 @@ class Strata:
         self.cells = cells
         self._experiment = experiment
         self._tallies: dict[tuple[Shares, int], Tally] = {}
+        self._parts: dict[tuple[Shares, int, str], Tally] = {}
         for cell in cells.cells if fill else ():
             self.include(cell)
 
     def include(self, cell: Cell) -> None:
         """Add the customers of one more cell."""
         at = (planned_shares(self._experiment, cell.epoch, cell.segment), cell.variant)
-        self._tallies[at] = self._tallies.get(at, self.cells.nobody) + Tally(cell.n, cell.sums)
+        tally = Tally(cell.n, cell.sums)
+        self._tallies[at] = self._tallies.get(at, self.cells.nobody) + tally
+        part = (*at, cell.segment or EVERYONE)
+        self._parts[part] = self._parts.get(part, self.cells.nobody) + tally
 
     @property
     def n(self) -> int:
@@ -90,20 +100,41 @@ class Strata:
                 found.append(key[treatment] / both if both else 0.0)
         return found
 
-    def pairs(self, columns: Sequence[str], reference: int, treatment: int) -> list[Arms]:
+    def pairs(
+        self, columns: Sequence[str], reference: int, treatment: int, *, dummies: bool = False, degree: int = 3
+    ) -> list[Arms]:
         """Both arms in each stratum that has them both: elsewhere nobody was randomised between the two.
 
         Never empty: without such a stratum, one of two empty arms.
+
+        Args:
+            columns: values whose products were summed.
+            reference: index of the arm compared with.
+            treatment: index of the arm compared.
+            dummies: with a column for each segment but the largest, where one stratum holds them all.
+            degree: as in `Cells.moments`.
         """
         nobody = self.cells.nobody
-        found: list[tuple[Tally, Tally, int]] = []
-        for key in self.keys:
-            first = self._tallies.get((key, reference), nobody)
-            second = self._tallies.get((key, treatment), nobody)
-            if first.n and second.n:
-                size = sum(tally.n for (shares, _), tally in self._tallies.items() if shares == key)
-                found.append((first, second, size))
-        if not found:
-            found = [(self.arm(reference), self.arm(treatment), self.n)]
-        moments = self.cells.moments(columns, [tally for first, second, _ in found for tally in (first, second)])
-        return [Arms(moments[2 * i], moments[2 * i + 1], size) for i, (_, _, size) in enumerate(found)]
+        split = [(key, [self._tallies.get((key, arm), nobody) for arm in (reference, treatment)]) for key in self.keys]
+        split = [(key, both) for key, both in split if all(tally.n for tally in both)]
+        if not split:
+            moments = self.cells.moments(columns, [self.arm(reference), self.arm(treatment)], degree=degree)
+            return [Arms(moments[0], moments[1], self.n)]
+        found: list[Arms] = []
+        for key, both in split:
+            size = sum(tally.n for (shares, _), tally in self._tallies.items() if shares == key)
+            names = self._segments(key, reference, treatment) if dummies and len(split) == 1 else []
+            groups = [{name: self._parts[key, arm, name] for name in names} for arm in (reference, treatment)]
+            moments = self.cells.moments(columns, both, groups if names else (), degree=degree)
+            found.append(Arms(moments[0], moments[1], size))
+        return found
+
+    def _segments(self, key: Shares, reference: int, treatment: int) -> list[str]:
+        """Segments of a stratum with enough customers in both arms, the largest left out (the others tell it)."""
+        sizes: dict[str, list[int]] = {}
+        for (shares, arm, name), tally in self._parts.items():
+            if shares == key and arm in {reference, treatment}:
+                sizes.setdefault(name, []).append(tally.n)
+        large = [name for name, ns in sizes.items() if len(ns) == 2 and min(ns) >= FEWEST_IN_SEGMENT]  # noqa: PLR2004 - both arms
+        large.sort(key=lambda name: (-sum(sizes[name]), name))
+        return large[1 : 1 + MOST_SEGMENTS]

@@ -9,11 +9,12 @@ from offerlab.domain.experiment import Experiment
 from offerlab.reporting.cells import CROSSOVER, Cells
 from offerlab.reporting.comparing import mean_outcome
 from offerlab.reporting.mismatch import SplitReading, read_split
-from offerlab.reporting.report import Check, Level, Looking, MetricResult, Quality
+from offerlab.reporting.report import Check, Level, Looking, MetricResult, Novelty, Quality
 from offerlab.reporting.sentences import check_sentence
 from offerlab.reporting.split import Strata
 from offerlab.stats.balance import check_balance
 from offerlab.stats.effect import Effect
+from offerlab.stats.srm import WARNING
 
 HOUR: Final = 3_600 * SECOND
 SILENT_HOURS: Final = 6
@@ -34,7 +35,7 @@ def judge_quality(
     currency: str,
     as_of: int,
     running: bool,
-    looking: Looking | None = None,
+    more: Sequence[Check] = (),
 ) -> Quality:
     """All checks of one report.
 
@@ -45,14 +46,13 @@ def judge_quality(
         currency: of the project.
         as_of: microseconds UTC.
         running: whether exposures are expected now.
-        looking: the looks there were, where they are known.
+        more: checks of the course of time (`time_checks`).
     """
     split = read_split(experiment, cells.analysed)
     crossed = cells.where(lambda cell: cell.variant == CROSSOVER).n
     checks = [
         _split(split),
         *_strata(split),
-        *_looks(looking),
         _silence(cells, as_of, running=running),
         _crossovers(crossed, cells.n),
         *_suppressed(experiment, cells.analysed),
@@ -62,6 +62,7 @@ def judge_quality(
         *_costs(cells.analysed),
         _skew(metrics),
         *_balance(experiment, cells.analysed),
+        *more,
         *_oddities(cells.analysed, currency),
     ]
     if experiment.control is None:
@@ -99,9 +100,14 @@ def _strata(split: SplitReading) -> Iterator[Check]:
         yield _check("srm_strata", level="pass", N=len(split.srm.strata))
 
 
-def _looks(looking: Looking | None) -> Iterator[Check]:
-    """How often the results were read, and what that has cost where the plan does not allow for it."""
-    if looking is None or not looking.looks:
+def time_checks(looking: Looking, novelty: Sequence[Novelty]) -> tuple[Check, ...]:
+    """How often the results were read, and whether effects last."""
+    return *_looks(looking), *_novelty(novelty)
+
+
+def _looks(looking: Looking) -> Iterator[Check]:
+    """What reading has cost where the plan does not allow for it."""
+    if not looking.looks:
         return
     if looking.level != "pass":
         yield _check("looks", level="look", n=looking.looks, early=looking.early, share=looking.false_alarm)
@@ -193,6 +199,19 @@ def _balance(experiment: Experiment, cells: Cells) -> Iterator[Check]:
         return
     level: Level = "pass" if said.state in {"pass", "not_yet"} else "look"
     yield _check("balance", level=level, p=min(made))
+
+
+def _novelty(courses: Sequence[Novelty]) -> Iterator[Check]:
+    """Whether an effect fades (or grows) with the days since exposure, corrected for the number of treatments."""
+    told = [each for each in courses if each.p_value is not None and each.slope is not None]
+    if not told:
+        return
+    worst = min(told, key=lambda each: each.p_value or 0.0)
+    p = min(len(told) * (worst.p_value or 0.0), 1.0)
+    if p >= WARNING:
+        yield _check("novelty", level="pass")
+    elif worst.course != "steady":
+        yield _check("novelty", level="look", sentence=f"novelty_{worst.course}", v=worst.variant, p=p)
 
 
 def _skew(metrics: Sequence[MetricResult]) -> Check:

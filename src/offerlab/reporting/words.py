@@ -31,6 +31,7 @@ METRIC_NAMES: Final[dict[str, tuple[str, str]]] = {
     "repeat_purchase_rate": ("repeat purchase rate", "재구매율"),
     "hours_to_accept": ("hours to accept", "수락까지 걸린 시간"),
     "days_to_second_order": ("days to the second order", "두 번째 주문까지 걸린 날"),
+    "satisfaction_score": ("satisfaction score", "만족도 점수"),
 }
 
 VERDICTS: Final[dict[str, tuple[str, str]]] = {
@@ -242,6 +243,24 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
     "srm_strata_ok": (
         "Each of {N} periods and segments was split as planned.",
         "기간과 고객층 {N}곳 모두 계획한 비율대로 나뉘었어요.",
+    ),
+    "novelty_ok": (
+        "The effect is as large late in the window as early.",
+        "효과는 노출 뒤 시간이 지나도 비슷해요.",
+    ),
+    "novelty_fading": (
+        (
+            "The effect of {v} fades with the days since exposure (p = {p}). It may be curiosity: "
+            "look at the late part of the window before you ship."
+        ),
+        (
+            "{v} 안의 효과가 노출 뒤 시간이 지나면서 줄어요(p = {p}). 호기심일 수 있으니 "
+            "적용하기 전에 기간 뒷부분의 효과를 보세요."
+        ),
+    ),
+    "novelty_growing": (
+        "The effect of {v} grows with the days since exposure (p = {p}): a longer window may find more.",
+        "{v} 안의 효과가 노출 뒤 시간이 지나면서 커져요(p = {p}). 기간을 늘리면 효과가 더 클 수 있어요.",
     ),
     "looks": (
         (
