@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from offerlab.frames.metrics import Mean, Proportion, Quantile, Ratio, Return, Statistic
     from offerlab.reader import open_report
     from offerlab.simulate import simulate
-    from offerlab.stats.planning import power
+    from offerlab.stats.planning import outlook, power
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Statistic",
     "analyze",
     "open_report",
+    "outlook",
     "power",
     "simulate",
 ]
@@ -36,6 +37,7 @@ _HOMES = {
     "Statistic": "offerlab.frames.metrics",
     "analyze": "offerlab.frames.analysis",
     "open_report": "offerlab.reader",
+    "outlook": "offerlab.stats.planning",
     "power": "offerlab.stats.planning",
     "simulate": "offerlab.simulate",
 }

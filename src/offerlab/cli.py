@@ -189,6 +189,88 @@ def purge(data_dir: Path | None, database_url: str | None) -> None:
     click.echo(", ".join(f"{name} {count}" for name, count in sorted(done.items())))
 
 
+@cli.command("power")
+@click.argument("baseline", type=float)
+@click.option("--sd", type=float, help="Standard deviation per customer; without it BASELINE is a rate.")
+@click.option("--mde", type=float, help="Smallest effect worth finding, as a share of BASELINE.")
+@click.option("--absolute", is_flag=True, help="Effect and margin are in the metric's unit.")
+@click.option("--power", "chance", type=float, help="Chance of finding it (.8).")
+@click.option("--customers", type=float, help="Customers of all arms together.")
+@click.option("--margin", type=float, help="Plan non-inferiority: how much worse is acceptable.")
+@click.option("--equivalence", is_flag=True, help="Test both sides of the margin.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate over all arms and looks.")
+@click.option("--weights", default="1,1", show_default=True, help="Of the arms, control first.")
+@click.option("--correlation", type=float, default=0.0, help="Of the outcome with what covariates predict.")
+@click.option(
+    "--sequential", type=click.Choice(["fixed", "group", "always"]), default="fixed", show_default=True, help="Reading."
+)
+@click.option("--looks", type=int, default=28, show_default=True, help="How many, for a sequential reading.")
+@click.option("--per-day", help="Customers a day: one number, or seven from Monday on.")
+@click.option("--starts-on", type=click.DateTime(["%Y-%m-%d"]), help="First day, for the dates.")
+def power_(baseline: float, weights: str, per_day: str | None, **asked: Any) -> None:  # noqa: ANN401 - click's options
+    """Customers, smallest effect, power and weeks: give two of --mde, --power and --customers, get the third.
+
+    BASELINE is control's rate, or its mean per customer with --sd.
+    """
+    import offerlab  # noqa: PLC0415 - the other commands plan nothing
+
+    starts_on = asked.pop("starts_on")
+    found = offerlab.power(
+        baseline,
+        weights=_numbers(weights),
+        customers_per_day=_per_day(per_day),
+        starts_on=starts_on.date() if starts_on else None,
+        relative=not asked.pop("absolute"),
+        power=asked.pop("chance"),
+        n=asked.pop("customers"),
+        **asked,
+    )
+    click.echo(str(found))
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a list of numbers.") from error
+
+
+def _per_day(text: str | None) -> float | list[float] | None:
+    if text is None:
+        return None
+    numbers = _numbers(text)
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+@cli.command("simulate")
+@click.option("--customers", type=click.IntRange(2), default=20_000, show_default=True, help="Of each arm.")
+@click.option("--acceptance", type=float, default=0.25, show_default=True, help="True lift of the acceptance rate.")
+@click.option("--order-value", type=float, default=0.15, show_default=True, help="True lift of the order value.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same customers.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the customers (.csv, .parquet).")
+def simulate_(customers: int, acceptance: float, order_value: float, seed: int, output: Path | None) -> None:
+    """Draw customers of an appliance shop with known true lifts, and hold the engine's estimates against them."""
+    import offerlab  # noqa: PLC0415 - the other commands draw nobody
+    from offerlab.simulate import appliance_case  # noqa: PLC0415 - likewise
+
+    shop, arms = appliance_case(acceptance=acceptance, order_value=order_value)
+    crowd = offerlab.simulate(*arms, customers=customers, shop=shop, seed=seed)
+    if output is not None:
+        (crowd.frame.to_parquet if output.suffix == ".parquet" else crowd.frame.to_csv)(output, index=False)
+        click.echo(f"{len(crowd.frame):,} customers in {output}")
+    metrics = (
+        offerlab.Proportion("accepted", name="acceptance_rate"),
+        offerlab.Ratio("revenue", "orders", name="aov"),
+        offerlab.Mean("revenue", covariates=["pre_revenue", "pre_orders"], name="revenue_per_customer"),
+    )
+    result = offerlab.analyze(crowd.frame, variant="arm", control=arms[0].key, metrics=metrics)
+    click.echo(str(result))
+    for each in result.effects:
+        true = crowd.effect(each.metric, 1)[1]
+        held = each.relative is not None and each.relative.contains(true)
+        click.echo(f"true lift of {each.metric}: {true:+.2%}, {'inside' if held else 'OUTSIDE'} its range")
+
+
 def main() -> None:
     """Run a command; an error of ours is one line on stderr and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

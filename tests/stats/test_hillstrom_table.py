@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import offerlab
 from offerlab.stats.effect import Effect, Interval
 from offerlab.stats.means import mean_difference
 from offerlab.stats.moments import Moments, from_values
@@ -119,3 +120,21 @@ def test_visits_by_past_womens_purchase_are_the_published_ones(arm: str, womens:
     rows = _rows()
     chosen = rows.loc[(rows["segment"] == arm) & (rows["womens"] == womens), "visit"]
     assert round(float(from_values(("visit",), chosen.to_numpy()).mean[0]), 4) == rate
+
+
+@pytest.mark.parametrize(
+    ("cut", "merges"),
+    [("newbie", {(MENS, ("0", "1"))}), ("channel", {(MENS, ("Phone", "Web"))}), ("womens", set())],
+)
+def test_segments_are_read_as_published(cut: str, merges: set[tuple[str, tuple[str, ...]]]) -> None:
+    """The womens mail and past womens buyers interact; under the mens mail two merges are suggested, no others.
+
+    Alike means: effects shown to differ by less than a fifth of the overall effect.
+    """
+    found = offerlab.analyze(
+        _rows(), variant="segment", control=NONE, metrics=offerlab.Proportion("visit"), segment=cut
+    )
+    assert {(each.variant, group) for each in found.segments for group in each.merges} == merges
+    p = {each.variant: each.p_value for each in found.segments}[WOMENS]
+    assert p is not None
+    assert (p < 1e-15) == (cut == "womens")

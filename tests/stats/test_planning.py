@@ -4,15 +4,17 @@ import doctest
 from datetime import date
 from importlib import import_module
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import norm
 
 import offerlab
 from offerlab.errors import InvalidPlan
 from offerlab.stats import planning
 from offerlab.stats.duration import Arrivals, Duration
 from offerlab.stats.effect import Undetermined
-from offerlab.stats.planning import power
+from offerlab.stats.planning import outlook, power
 
 
 def test_customers_are_whole_and_split_by_weight() -> None:
@@ -73,6 +75,73 @@ def test_non_inferiority_is_planned_by_its_margin() -> None:
     assert found.mde == 0.0
     assert "no more than 0.002 worse" in str(found)
     assert_allclose(power(0.02, margin=0.1, n=found.customers).power, 0.8, atol=1e-4)
+
+
+def test_equivalence_needs_its_published_sample() -> None:
+    """Closed form without an expected difference: n = 4 s2 (z_alpha + z_beta/2)^2 / margin^2 over two equal arms."""
+    found = power(10.0, sd=5.0, margin=0.5, relative=False, equivalence=True)
+    closed = 4 * 25.0 * (norm.ppf(0.95) + norm.ppf(0.9)) ** 2 / 0.25
+    assert found.customers == pytest.approx(closed, abs=2)
+    assert_allclose(power(10.0, sd=5.0, margin=0.5, relative=False, equivalence=True, n=closed).power, 0.8, atol=1e-9)
+    assert "no more than 0.5 apart" in str(found)
+
+
+def test_equivalence_of_two_rates_has_the_power_of_simulation() -> None:
+    """Rates of .3 and .32, a margin of .06, 2,000 an arm: two one-sided Wald tests on 200,000 draws."""
+    found = power(0.3, mde=0.02, margin=0.06, relative=False, equivalence=True, n=4_000)
+    rng = np.random.default_rng(2)
+    control, treatment = (rng.binomial(2_000, rate, 200_000) / 2_000 for rate in (0.3, 0.32))
+    reach = norm.ppf(0.95) * ((control * (1 - control) + treatment * (1 - treatment)) / 2_000) ** 0.5
+    assert_allclose(found.power, (np.abs(treatment - control) + reach < 0.06).mean(), atol=0.005)
+
+
+def test_a_relative_margin_moves_control_on_either_side() -> None:
+    """Simulated: lifts within 10 % shown by the engine's own linear form as often as planned."""
+    found = power(10.0, sd=5.0, margin=0.1, equivalence=True, power=0.7)
+    n = found.by_arm[0]
+    rng = np.random.default_rng(1)
+    control, treatment = rng.normal(10.0, 5.0 / n**0.5, (2, 200_000))
+    shown = np.ones(200_000, dtype=np.bool_)
+    for factor, sign in ((0.9, 1.0), (1.1, -1.0)):
+        shown &= sign * (treatment - factor * control) > norm.ppf(0.95) * 5.0 * ((1 + factor**2) / n) ** 0.5
+    assert_allclose(shown.mean(), 0.7, atol=0.005)
+
+
+def test_an_outlook_projects_the_calendar_and_the_chance() -> None:
+    """One look left is the closed form; the planned effect is the drift that the plan was sized for."""
+    plan = power(0.10, mde=0.10)
+    found = outlook(plan, 15_000, today=date(2026, 3, 11), customers_per_day=1_000, z=1.2, variance_ratio=1.1)
+    share = 15_000 / plan.customers
+    drift = norm.ppf(0.975) + norm.ppf(0.8)
+    end = norm.cdf((1.2 * share**0.5 + drift * (1 - share) - norm.ppf(0.975)) / (1 - share) ** 0.5)
+    assert found.chance_if_planned == pytest.approx(end, abs=1e-6)
+    assert found.chance_if_trend is not None
+    assert found.chance_if_trend < end
+    assert (found.projection.days_left, found.projection.customers_needed) == (15, pytest.approx(1.1 * plan.customers))
+    assert "29,502 (51%)" in str(found)
+    assert "needed      32,452" in str(found)
+
+
+def test_an_outlook_without_a_statistic_or_an_end_is_a_calendar() -> None:
+    """No chance without z, for an open-ended plan, or when all customers are in; never is said in words."""
+    plan, open_ended = power(0.10, mde=0.10), power(0.10, mde=0.10, sequential="always")
+    day = date(2026, 3, 11)
+    assert outlook(plan, 15_000, today=day, customers_per_day=1_000).chance_if_planned is None
+    assert outlook(open_ended, 15_000, today=day, customers_per_day=1_000, z=1.0).chance_if_planned is None
+    assert "all are in" in str(outlook(plan, 40_000, today=day, customers_per_day=1_000, z=1.0))
+    assert "never" in str(outlook(plan, 10, today=day, customers_per_day=0))
+
+
+def test_wrong_equivalences_are_refused() -> None:
+    """No margin, looks, both power and customers, an expected difference beyond the margin."""
+    with pytest.raises(InvalidPlan, match="with a margin"):
+        power(0.1, mde=0.1, equivalence=True)
+    with pytest.raises(InvalidPlan, match="read once"):
+        power(0.1, margin=0.1, equivalence=True, sequential="group")
+    with pytest.raises(InvalidPlan, match="both be given"):
+        power(0.1, margin=0.1, equivalence=True, n=100, power=0.8)
+    with pytest.raises(InvalidPlan, match="inside the margin"):
+        power(0.1, mde=0.2, margin=0.1, equivalence=True)
 
 
 def test_a_mean_of_zero_has_no_relative_effect() -> None:

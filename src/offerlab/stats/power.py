@@ -24,6 +24,7 @@ from offerlab.stats.looks import Kind
 from offerlab.stats.spending import FloatArray, Spending
 
 Correction = Literal["dunnett", "bonferroni", "none"]
+_SIDES: tuple[Literal[1, -1], ...] = (1, -1)
 
 
 class Baseline(Struct, frozen=True):
@@ -108,11 +109,13 @@ class Gain(Struct, frozen=True):
         relative: whether it is a share; then a mean is planned on the log scale.
         margin: for non-inferiority: how much worse is acceptable, on the same scale (`size` is then what is expected,
             0).
+        side: of the margin: 1 for "not that much worse", -1 for "not that much better".
     """
 
     size: float
     relative: bool = True
     margin: float = 0.0
+    side: Literal[1, -1] = 1
 
 
 class Signal(Struct, frozen=True):
@@ -158,12 +161,12 @@ def signal(baseline: Baseline, gain: Gain, design: Design, arm: int) -> Signal:
         pooled = (control * mean + treatment * rate) / (control + treatment)
         own = mean * (1.0 - mean) / control + rate * (1.0 - rate) / treatment
         null = pooled * (1.0 - pooled) * (1.0 / control + 1.0 / treatment) if margin == 0.0 else own
-        return Signal(abs(change) if margin == 0.0 else change + margin, kept * null, kept * own)
+        return Signal(abs(change) if margin == 0.0 else gain.side * change + margin, kept * null, kept * own)
     spread = baseline.sd_treatment or baseline.sd
     if margin > 0.0:
-        factor = 1.0 - gain.margin * np.sign(mean) if gain.relative else 1.0
+        factor = 1.0 - gain.side * gain.margin * np.sign(mean) if gain.relative else 1.0
         own = factor**2 * baseline.sd**2 / control + spread**2 / treatment
-        return Signal(change + margin, kept * own, kept * own)
+        return Signal(gain.side * change + margin, kept * own, kept * own)
     if gain.relative:
         if mean == 0.0 or not mean * (mean + change) > 0.0:
             raise InvalidPlan("a relative effect needs a mean that stays on its side of zero", field="mde")
@@ -269,6 +272,43 @@ def detectable(
             raise InvalidPlan(f"{customers:.0f} customers can't find any gain with power {power}", field="n")
         low, high = high, min(2.0 * high, ceiling)
     return low if high == low else float(brentq(missing, low, high, rtol=1e-12))
+
+
+def equivalence_power(baseline: Baseline, gain: Gain, design: Design, customers: float) -> float:
+    """Chance that two one-sided tests both show a difference smaller than the margin, each at the design's alpha.
+
+    Args:
+        baseline: the metric before the start.
+        gain: `margin` on either side, and the true difference expected (`size`, smaller than the margin).
+        design: split; one-sided, read once.
+        customers: of all arms together.
+
+    Source:
+        Schuirmann (1987), J. Pharmacokinet. Biopharm. 15, 657-680; Phillips (1990), same journal 18, 137-144.
+    """
+    sides = [Gain(gain.size, gain.relative, gain.margin, side) for side in _SIDES]
+    return max(0.0, sum(power_of(baseline, each, design, customers) for each in sides) - 1.0)
+
+
+def equivalence_size(baseline: Baseline, gain: Gain, design: Design, power: float = 0.8) -> float:
+    """Customers of all arms together for which `equivalence_power` is the wanted one.
+
+    Raises:
+        InvalidPlan: the expected difference is not inside the margin, or power outside (alpha, 1).
+    """
+    from scipy.optimize import brentq  # noqa: PLC0415  # serving must not pay for this import
+
+    if not abs(gain.size) < gain.margin:
+        raise InvalidPlan("equivalence needs an expected difference inside the margin", field="mde")
+    if not design.alpha_each < power < 1.0:
+        raise InvalidPlan(f"power lies between alpha and 1, not {power}", field="power")
+    sides = [Gain(gain.size, gain.relative, gain.margin, side) for side in _SIDES]
+    low = high = max(sample_size(baseline, each, design, power) for each in sides)
+    while equivalence_power(baseline, gain, design, high) < power:
+        low, high = high, 2.0 * high
+    if low == high:
+        return high
+    return float(brentq(lambda n: equivalence_power(baseline, gain, design, n) - power, low, high, rtol=1e-12))
 
 
 def optimal_weights(treatments: int) -> tuple[float, ...]:
