@@ -1,5 +1,7 @@
 """OfferLab: which cross-sell and upsell offer to make to whom, and proof that it worked."""
 
+import atexit
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,9 @@ _HOMES = {
     "simulate": "offerlab.simulate",
 }
 """Where the public names live: they are imported when first used, so that a start pays for none of them."""
+
+# msgspec's decoders can crash in the collection that ends the interpreter (its issue 717): leave it nothing to do.
+atexit.register(gc.freeze)
 
 if not TYPE_CHECKING:  # a module that may have any name would hide misspelt ones from the type checkers
 

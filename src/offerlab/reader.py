@@ -108,7 +108,7 @@ def open_report(
         experiment: its key.
         data_dir: folder of an embedded store; `OFFERLAB_DATA_DIR` or `./offerlab-data` without.
         database_url: of a PostgreSQL store.
-        currency: of the project, where it is not `OFFERLAB_CURRENCY`.
+        currency: refuse a store that counts in another.
         as_of: ISO 8601 with a zone: what was known then; now without.
 
     Raises:

@@ -6,8 +6,6 @@ within `RECEIPT_S` seconds is closed. One process: a worker that outlives its pa
 
 import asyncio
 import gc
-import os
-import signal
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -83,7 +81,7 @@ def run(settings: Settings) -> None:
 
     def failed(error: BaseException) -> None:
         failures.append(error)
-        os.kill(os.getpid(), signal.SIGTERM)
+        server.should_exit = True  # not a signal: uvicorn raises that again when it has ended, before we could say why
 
     def load() -> Application:
         from offerlab.app import create_app  # noqa: PLC0415 - the process listens before it loads the service
@@ -96,12 +94,12 @@ def run(settings: Settings) -> None:
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)
-    config = configuration(front, settings)
+    server = uvicorn.Server(configuration(front, settings))
     with ExitStack() as stack:
         if settings.embedded:
             stack.enter_context(held(settings.data_dir))
         click.echo(f"OfferLab listens on http://{settings.host}:{settings.port}")
-        uvicorn.Server(config).run()
+        server.run()
     if failures:
         error = failures[0]
         if isinstance(error, OfferLabError):

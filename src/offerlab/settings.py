@@ -19,7 +19,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         data_dir: folder of the embedded store, its lock and its copy of the ruleset.
         database_url: SQLAlchemy URL; None is SQLite inside `data_dir`.
         admin_key: a ready admin key of the project `default`, 32 characters or more.
-        currency: the project's currency, fixed at its first start.
+        currency: the project's currency, fixed at its first start; None is the one it has, USD for a new one.
         origins: sites whose pages may call the storefront routes; empty is any.
         lake_url: folder or object store of sealed events, None is none.
         engine: what computes moments: `store` asks the database itself.
@@ -31,7 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path = Path("offerlab-data")
     database_url: str | None = None
     admin_key: str | None = None
-    currency: str = "USD"
+    currency: str | None = None
     origins: tuple[str, ...] = ()
     lake_url: str | None = None
     engine: str = "store"

@@ -177,7 +177,8 @@ def specification(look: Look, content: Spec, width: int, height: int) -> Spec:
         "width": width,
         "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": 2,
+        # A reader's font may be wider than the one that measured the labels.
+        "padding": {"left": 12, "right": 12, "top": 2, "bottom": 2},
         "background": None,
         "config": {
             "font": FONTS,

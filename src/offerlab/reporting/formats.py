@@ -53,7 +53,7 @@ def as_markdown(report: Report, language: Language = "en") -> str:
     lines += ["", _facts(report, language), "", f"## {_HEADS[language][0]}", ""]
     lines += [f"- {'✓' if check.ok else '!'} {check_sentence(check, language)}" for check in report.quality.checks]
     for metric in report.metrics:
-        lines += ["", f"## {metric_name(metric.metric, language)} ({metric.role})", "", _row(_ARM_HEADS[language])]
+        lines += ["", f"## {_title(metric, language)} ({metric.role})", "", _row(_ARM_HEADS[language])]
         lines.append(_row(["---"] * len(_ARM_HEADS[language])))
         lines += [_row(cells) for cells in _arm_rows(report, metric, language)]
         lines += ["", *(f"- {sentence}" for sentence in _effect_lines(report, metric, language))]
@@ -79,7 +79,7 @@ def as_html(report: Report, language: Language = "en") -> str:
             for cells in _arm_rows(report, metric, language)
         )
         said = "".join(f"<li>{escape(sentence)}</li>" for sentence in _effect_lines(report, metric, language))
-        name = escape(metric_name(metric.metric, language))
+        name = escape(_title(metric, language))
         parts.append(
             f"<h2>{name}</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table><ul>{said}</ul>"
         )
@@ -102,6 +102,11 @@ def as_csv(report: Report) -> str:
         for metric in segment.metrics:
             writer.writerows(_csv_rows(metric, segment.segment or "", report.facts.control))
     return sink.getvalue()
+
+
+def _title(metric: MetricResult, language: Language) -> str:
+    name = metric_name(metric.metric, language)
+    return name[:1].upper() + name[1:]
 
 
 def _csv_rows(metric: MetricResult, segment: str, control: str | None) -> Iterator[list[object]]:

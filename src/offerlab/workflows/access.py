@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 DEFAULT: Final = "default"
+NEW_CURRENCY: Final = "USD"
+"""Of a project that starts without saying one."""
 
 
 class FirstStart(Struct, frozen=True):
@@ -43,30 +45,31 @@ def new_secret(kind: KeyKind) -> str:
     return f"ol_{kind}_{secrets.token_urlsafe(32)}"
 
 
-def prepare(engine: Engine, *, currency: str, admin_key: str | None, now: Callable[[], int]) -> FirstStart:
+def prepare(engine: Engine, *, currency: str | None, admin_key: str | None, now: Callable[[], int]) -> FirstStart:
     """Make sure that the project `default` and an admin key of it exist.
 
     Args:
         engine: a store at our schema.
-        currency: of the project; fixed by the first start.
+        currency: of the project, fixed by the first start; None takes it as it is.
         admin_key: one to be valid from now on, None for a random one at the first start.
         now: the clock.
 
     Raises:
         Misconfigured: the project has another currency.
     """
-    check_currency(currency)
+    wanted = NEW_CURRENCY if currency is None else currency
+    check_currency(wanted)
     with writing(engine) as connection:
         project = projects.find(connection, DEFAULT)
         made: str | None = None
         if project is None:
             project = projects.add(
-                connection, key=DEFAULT, name="Default", currency=currency, secret=secrets.token_bytes(32), now=now()
+                connection, key=DEFAULT, name="Default", currency=wanted, secret=secrets.token_bytes(32), now=now()
             )
             if admin_key is None:
                 made = new_secret("admin")
                 keys.add(connection, project_id=project.id, kind="admin", name="first start", secret=made, now=now())
-        if project.currency != currency:
+        if currency is not None and project.currency != currency:
             raise Misconfigured(
                 f"this project counts in {project.currency} since its first start; it can't be opened with {currency}"
             )
