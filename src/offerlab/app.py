@@ -19,6 +19,7 @@ from offerlab.api import (
     events,
     experiments,
     health,
+    hooks,
     keys,
     ofrep,
     rejected,
@@ -60,6 +61,7 @@ _HANDLERS: Final = [
     *keys.HANDLERS,
     *ruleset.HANDLERS,
     *segment.HANDLERS,
+    *hooks.HANDLERS,
     *rejected.HANDLERS,
     *webhooks.HANDLERS,
 ]
@@ -141,6 +143,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
         request_max_body_size=None,
     )
     web.state.registry = CollectorRegistry()
+    web.state.hook_secrets = {"shopify": settings.shopify_secret, "woocommerce": settings.woocommerce_secret}
     web.state.runtime, web.state.serving = runtime, serving
     web.state.audience = Audience(runtime)
     web.state.guard = Guard(allow_private=settings.webhook_private)

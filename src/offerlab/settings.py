@@ -24,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         lake_url: folder or object store of sealed events, None is none.
         engine: what computes moments: `store` asks the database itself.
         host, port: where `serve` listens.
+        shopify_secret, woocommerce_secret: what those shops sign their webhooks with; None refuses them.
         state_timeout_ms: how long a decision waits for a customer's state from a database server.
         webhook_private: whether webhooks may lead to loopback and private addresses.
     """
@@ -37,6 +38,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     engine: str = "store"
     host: str = "127.0.0.1"
     port: int = 8000
+    shopify_secret: str | None = None
+    woocommerce_secret: str | None = None
     state_timeout_ms: int = 10
     webhook_private: bool = False
 
@@ -58,7 +61,16 @@ def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
         Misconfigured: a value that can't be used, named with its variable.
     """
     found: dict[str, object] = {}
-    for name in ("database_url", "admin_key", "currency", "lake_url", "engine", "host"):
+    for name in (
+        "database_url",
+        "admin_key",
+        "currency",
+        "lake_url",
+        "engine",
+        "host",
+        "shopify_secret",
+        "woocommerce_secret",
+    ):
         if value := environment.get(PREFIX + name.upper()):
             found[name] = value
     if folder := environment.get(PREFIX + "DATA_DIR"):

@@ -14,7 +14,7 @@ from offerlab.api.rights import Caller
 from offerlab.api.routing import operation, reply
 from offerlab.errors import TooLarge
 from offerlab.intake.native import Native
-from offerlab.workflows.recording import Recorded, Sender, record
+from offerlab.workflows.recording import Recorded, Sender, read_native, record
 
 AnyRequest = Request[Any, Any, Any]
 MAX_EVENTS: Final = 10_000
@@ -61,6 +61,7 @@ async def post_events(request: AnyRequest) -> Response[bytes]:
         serving_of(request),
         sender_of(caller),
         [bytes(item) for item in items],
+        read_native,
     )
     return reply(done)
 

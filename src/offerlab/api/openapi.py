@@ -118,7 +118,7 @@ def _operation(path: str, method: str, one: Operation, schemas: dict[str, Any]) 
             "required": True,
             "content": {one.body_media: {"schema": _schema(one.body, schemas)}},
         }
-    if one.right not in ("open", "page"):
+    if one.right not in ("open", "page", "signed"):
         kinds = [kind for kind in _KINDS if may(kind, one.right)]
         described["description"] = f"Keys: {', '.join(kinds)}."
         described["security"] = [{"bearer": []}, {"apiKey": []}, {"basic": []}]

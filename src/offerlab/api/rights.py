@@ -12,7 +12,9 @@ from offerlab.errors import Forbidden, Unauthenticated
 from offerlab.workflows.access import KeyKind, StoredKey, digest
 from offerlab.workflows.runtime import Runtime
 
-Right = Literal["open", "define", "decide", "decide_many", "send", "write_key", "read", "customers", "inspect", "page"]
+Right = Literal[
+    "open", "define", "decide", "decide_many", "send", "write_key", "signed", "read", "customers", "inspect", "page"
+]
 
 _KEYS: Final[dict[Right, frozenset[KeyKind]]] = {
     "define": frozenset(("admin",)),
@@ -91,8 +93,8 @@ def allow(caller: Caller, right: Right) -> None:
 def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Litestar's guard: authenticate and authorise by the route's declared right."""
     right: Right = handler.opt["right"]
-    if right in ("open", "page", "write_key"):
-        return  # a write key may stand in the body: the handler looks for it, and refuses
+    if right in ("open", "page", "write_key", "signed"):
+        return  # a write key may stand in the body, a signature is over it: the handler reads it, and refuses
     if right == "inspect" and connection.client is not None and connection.client.host in _LOOPBACK:
         return
     runtime: Runtime = connection.app.state.runtime
@@ -103,6 +105,6 @@ def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
 
 def may(kind: KeyKind | None, right: Right) -> bool:
     """Whether a key of this kind (None: no key) has the right; the tests' matrix and the docs are made from this."""
-    if right in ("open", "page"):
+    if right in ("open", "page", "signed"):
         return True
     return kind is not None and kind in _KEYS[right]

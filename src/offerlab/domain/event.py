@@ -114,6 +114,11 @@ class Cancellation(Struct, frozen=True, kw_only=True):
     order_id: str
 
 
+def orphan_of(order_id: str) -> str:
+    """The unit of a refund whose source names no customer: of its order, until the order says whose it is."""
+    return f"offerlab:refund-of-order:{order_id}"[:1_024]
+
+
 class Interaction(Struct, frozen=True, kw_only=True):
     """Anything else a customer did or said; `experiment_id` and `offer` where it was about one."""
 

@@ -7,15 +7,19 @@ all absent or empty is left out; whether it was needed the native type says afte
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final, cast
 
+import msgspec
 from msgspec import Struct
 
+from offerlab.domain.clock import SECOND, from_micros, to_micros
 from offerlab.errors import InvalidInput
 
 Body = Mapping[str, object]
 _MISSING: Final = object()
+_MILLIS_FROM: Final = 10**11
 
 
 class Text(Struct, frozen=True):
@@ -237,3 +241,68 @@ def _make_distinct(items: list[dict[str, object]], key: str) -> None:
         seen[name] += 1
         if seen[name] > 1:
             item[key] = f"{name}#{seen[name]}"
+
+
+def required(body: Body, *paths: str) -> str:
+    """The first of `paths` that holds something, as text.
+
+    Raises:
+        InvalidInput: none does; names the first.
+    """
+    found = text_at(body, *paths)
+    if found is None:
+        raise InvalidInput(f"{paths[0]} is missing", field=paths[0])
+    return found
+
+
+def money(body: Body, path: str) -> Decimal:
+    """An amount, zero where none stands.
+
+    Raises:
+        InvalidInput: what stands there is no number.
+    """
+    return _part(body, path)
+
+
+def objects(body: Body, path: str) -> list[Body]:
+    """A list of objects, empty where none stands.
+
+    Raises:
+        InvalidInput: what stands there is something else.
+    """
+    items = at(body, path)
+    if items is None:
+        return []
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in cast("list[object]", items)):
+        raise InvalidInput(f"{path} is no list of objects", field=path)
+    return cast("list[Body]", items)
+
+
+def named(body: Body, path: str, name: str, *, key: str = "name") -> str | None:
+    """The value of the pair called `name` in a list of `{name, value}`."""
+    for pair in objects(body, path):
+        if pair.get(key) == name:
+            return text_at(pair, "value")
+    return None
+
+
+def micros(value: object) -> int | None:
+    """A time in microseconds UTC: ISO 8601 (UTC without a zone), or seconds or milliseconds since 1970; None for None.
+
+    Raises:
+        InvalidInput: it is no time.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value / 1000 if value >= _MILLIS_FROM else value
+        if not 0 <= seconds < _MILLIS_FROM:
+            raise InvalidInput(f"{value!r} is no time", field="timestamp")
+        return to_micros(from_micros(int(seconds * SECOND)), field="timestamp")
+    if not isinstance(value, str):
+        raise InvalidInput(f"{value!r} is no time", field="timestamp")
+    try:
+        moment = msgspec.convert(value, datetime)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{value[:50]!r} is no time", field="timestamp") from error
+    return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC), field="timestamp")

@@ -6,18 +6,28 @@ it names is the amount.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final, cast, get_args
 
-import msgspec
-
-from offerlab.domain.clock import SECOND, from_micros, iso, to_micros
+from offerlab.domain.clock import iso
 from offerlab.domain.event import EventType
 from offerlab.domain.naming import MAX_EVENT_ID
 from offerlab.errors import InvalidInput
 from offerlab.intake import ga4
 from offerlab.intake.arrival import Arrival, digest_over, native_of, read_object, refused
-from offerlab.intake.mapping import Always, Amount, Count, Each, Measure, Rule, Source, Text, at, native_fields, text_at
+from offerlab.intake.mapping import (
+    Always,
+    Amount,
+    Count,
+    Each,
+    Measure,
+    Rule,
+    Source,
+    Text,
+    at,
+    micros,
+    native_fields,
+    text_at,
+)
 
 _SKU: Final = Text(("sku", "product_id", "id"))
 _PRODUCT: Final[dict[str, Source]] = {
@@ -152,7 +162,6 @@ PERSONAL_TRAITS: Final = frozenset(
 
 _VOLATILE: Final = frozenset(("sentAt", "receivedAt", "writeKey", "originalTimestamp", "_metadata"))
 _NATIVE: Final = frozenset(get_args(EventType))
-_MILLIS_FROM: Final = 10**11
 
 
 def arrival(raw: bytes, index: int, *, kind: str | None, sent_at: int | None, now: int) -> Arrival:
@@ -186,7 +195,7 @@ def arrival(raw: bytes, index: int, *, kind: str | None, sent_at: int | None, no
 def sent_at_of(body: Mapping[str, object]) -> int | None:
     """The client's clock when it sent, None where it does not say."""
     try:
-        return _micros(body.get("sentAt"))
+        return micros(body.get("sentAt"))
     except InvalidInput:
         return None
 
@@ -220,7 +229,7 @@ def _tracked(name: str | None, body: Mapping[str, object]) -> dict[str, object]:
         if rule.type == "refund":
             said.setdefault("refund_id", text_at(body, "messageId"))
         if rule.revises:
-            said["revision"] = _micros(body.get("timestamp")) or 1
+            said["revision"] = micros(body.get("timestamp")) or 1
         return said
     if name in _NATIVE:
         return {**properties, "type": name}
@@ -262,26 +271,9 @@ def _envelope(body: Mapping[str, object], call: str, *, sent_at: int | None, now
 def _happened(body: Mapping[str, object], *, sent_at: int | None, now: int) -> int:
     """When it happened by our clock: the client's own clock is as wrong as it was when it sent."""
     try:
-        stated = _micros(body.get("timestamp"))
+        stated = micros(body.get("timestamp"))
     except InvalidInput as error:
         raise InvalidInput(error.detail, field="occurred_at") from error
     if stated is None:
         return now
     return stated if sent_at is None else min(stated + now - sent_at, now)
-
-
-def _micros(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = value / 1000 if value >= _MILLIS_FROM else value
-        if not 0 <= seconds < _MILLIS_FROM:
-            raise InvalidInput(f"{value!r} is no time", field="timestamp")
-        return to_micros(from_micros(int(seconds * SECOND)), field="timestamp")
-    if not isinstance(value, str):
-        raise InvalidInput(f"{value!r} is no time", field="timestamp")
-    try:
-        moment = msgspec.convert(value, datetime)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"{value[:50]!r} is no time", field="timestamp") from error
-    return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC), field="timestamp")

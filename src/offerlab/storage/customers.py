@@ -125,6 +125,17 @@ def _numbers(connection: Connection, project_id: int, digests: Sequence[bytes]) 
     return found
 
 
+def known_among(connection: Connection, project_id: int, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """The numbers of those that are known."""
+    found: dict[bytes, int] = {}
+    for part in _chunks(digests):
+        query = select(vault.c.digest, vault.c.customer).where(
+            vault.c.project_id == project_id, vault.c.digest.in_(part)
+        )
+        found.update((bytes(row.digest), row.customer) for row in connection.execute(query))
+    return found
+
+
 def find_number(connection: Connection, project_id: int, digest: bytes) -> int | None:
     """The number of a known customer."""
     return connection.execute(

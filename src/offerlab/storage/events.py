@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.dialects import postgresql
 
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
-from offerlab.domain.event import Cancellation, Event, Exposure, Fact, Order, Refund, Rejection
+from offerlab.domain.event import Cancellation, Event, Exposure, Fact, Order, Refund, Rejection, orphan_of
 from offerlab.domain.identity import Link
 from offerlab.errors import Unavailable
 from offerlab.intake.folding import fold
@@ -79,6 +79,7 @@ def append(
     sealing.keep(connection, project.id, ((event.id, n, event.raw) for event, n in found if event.raw), now=now)
     states = _fold(connection, project, found, now)
     made = [Link(batch[i].occurred_at, batch[i].id, *links[i]) for i in fresh if i in links]
+    made += _adopted(connection, project, found)
     moved = identity.link(connection, project.id, made, now=now)
     by_number = {number: digest for digest, number in numbers.items()}
     known = {by_number[number]: state for number, state in states.items()}
@@ -112,6 +113,46 @@ def _united(connection: Connection, project_id: int, numbers: set[int]) -> dict[
         states = customers.load_states(connection, [member.number for member in members])
         person = identity.united(root, list(states.values()))
         found.update((member.digest, person) for member in members)
+    return found
+
+
+def _adopted(connection: Connection, project: Project, fresh: Sequence[tuple[Event, int]]) -> list[Link]:
+    """Links from refunds that named no customer to whose order it was, whichever of the two came first.
+
+    Only shop systems tell refunds so, and their orders carry what was sent.
+    """
+    refunds_of = {
+        event.fact.order_id: (event, number)
+        for event, number in fresh
+        if isinstance(event.fact, Refund | Cancellation) and event.customer == orphan_of(event.fact.order_id)
+    }
+    orders_of = {
+        event.fact.order_id: (event, number) for event, number in fresh if event.raw and isinstance(event.fact, Order)
+    }
+    if not refunds_of and not orders_of:
+        return []
+    owners = owners_of(connection, project.id, list(refunds_of))
+    made = [
+        Link(event.occurred_at, event.id, number, owners[order_id])
+        for order_id, (event, number) in refunds_of.items()
+        if owners.get(order_id, number) != number
+    ]
+    waiting = {customers.digest_of(project.secret, orphan_of(order_id)): order_id for order_id in orders_of}
+    for digest, orphan in customers.known_among(connection, project.id, list(waiting)).items():
+        event, number = orders_of[waiting[digest]]
+        if number != orphan and waiting[digest] not in refunds_of:
+            made.append(Link(event.occurred_at, event.id, orphan, number))
+    return made
+
+
+def owners_of(connection: Connection, project_id: int, order_ids: Sequence[str]) -> dict[str, int]:
+    """Whose these orders are."""
+    found: dict[str, int] = {}
+    for start in range(0, len(order_ids), _CHUNK):
+        query = select(orders.c.order_id, orders.c.customer).where(
+            orders.c.project_id == project_id, orders.c.order_id.in_(order_ids[start : start + _CHUNK])
+        )
+        found.update((row.order_id, row.customer) for row in connection.execute(query.order_by(orders.c.event_id)))
     return found
 
 

@@ -58,6 +58,11 @@ def families(connection: Connection, project_id: int, numbers: Iterable[int]) ->
     return {root: sorted(set(members), key=lambda one: one.number) for root, members in found.items()}
 
 
+def members_of(connection: Connection, project_id: int, numbers: Iterable[int]) -> set[Member]:
+    """Every id of the persons that these numbers belong to."""
+    return {member for members in families(connection, project_id, numbers).values() for member in members}
+
+
 def _members(connection: Connection, condition: object, project_id: int) -> list[Member]:
     query = select(vault.c.digest, vault.c.customer, vault.c.root).where(
         vault.c.project_id == project_id,

@@ -153,7 +153,15 @@ def _old_orders(connection: Connection, project_id: int, at: int) -> int:
     return sum(_gone(connection, table, project_id, at) for table in (orders, refunds))
 
 
-def note_request(connection: Connection, project_id: int, digest: bytes, request: Request) -> None:
+def has_request(connection: Connection, project_id: int, name: str) -> bool:
+    """Whether a request of this name was entered before."""
+    query = select(privacy_requests.c.id).where(
+        privacy_requests.c.project_id == project_id, privacy_requests.c.request_id == name
+    )
+    return connection.execute(query).first() is not None
+
+
+def note_request(connection: Connection, project_id: int, digest: bytes | None, request: Request) -> None:
     """Enter a person's request, done or still to do; it gets a number of its own."""
     plain = {name: value for name, value in asdict(request).items() if name != "id"}
     connection.execute(insert(privacy_requests).values(project_id=project_id, digest=digest, **plain))

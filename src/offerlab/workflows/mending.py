@@ -1,30 +1,29 @@
 """Looking at what was not taken, and trying it again."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from offerlab.errors import Conflict, NotFound
-from offerlab.intake import segment
+from offerlab.intake import segment, shopify, woocommerce
+from offerlab.intake.arrival import Arrival
 from offerlab.storage import rejected
 from offerlab.storage.database import reading, writing
 from offerlab.storage.rejected import Filter, Refusedness
-from offerlab.workflows.recording import Read, Recorded, Sender, read_native, record
+from offerlab.workflows.recording import Recorded, Sender, as_read, read_native, record
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
 
 __all__ = ["Filter", "Refusedness", "counts_of", "redrive", "rejected_of"]
 
 
-def _segment(kind: str | None, now: int) -> Read:
-    return partial(segment.arrival, kind=kind, sent_at=None, now=now)
-
-
-READERS: Final[dict[str, Callable[[str, int], Read]]] = {
-    "native": lambda _detail, _now: read_native,
-    "segment": lambda kind, now: _segment(kind or None, now),
+Reader = Callable[[bytes, str, int], list[Arrival]]
+READERS: Final[dict[str, Reader]] = {
+    "native": lambda raw, _detail, _now: [read_native(raw, 0)],
+    "segment": lambda raw, kind, now: [segment.arrival(raw, 0, kind=kind or None, sent_at=None, now=now)],
+    "shopify": lambda raw, topic, _now: shopify.arrivals(raw, topic),
+    "woocommerce": woocommerce.arrivals,
 }
-"""How a source's payload is read again: from its detail (what the route said) and the instant at which it came."""
+"""How a source's payload is read again: the original, what the route said, and the instant at which it came."""
 
 
 def rejected_of(runtime: Runtime, project_id: int, asked: Filter) -> list[Refusedness]:
@@ -58,7 +57,7 @@ async def redrive(serving: Serving, project_id: int, number: int) -> Recorded:
         raise Conflict("the original of this event is no longer there")
     name, _, detail = row.source.partition("/")
     sender = Sender(project_id=project_id, publishable=False, source=row.source)
-    done = await record(serving, sender, [raw], READERS[name](detail, row.received_at))
+    done = await record(serving, sender, READERS[name](raw, detail, row.received_at), as_read)
     if not done.rejected:
         with writing(runtime.engine) as connection:
             rejected.mark_redriven(connection, project_id, number)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -74,8 +74,9 @@ class Sender(Struct, frozen=True, kw_only=True):
     source: str = "native"
 
 
-Read = Callable[[bytes, int], Arrival]
-"""How a source's item is read: its bytes and its place in the batch."""
+T = TypeVar("T")
+Read = Callable[[T, int], Arrival]
+"""How a source's item is read: what was sent, and its place in the batch."""
 
 
 def read_native(raw: bytes, index: int) -> Arrival:
@@ -83,13 +84,20 @@ def read_native(raw: bytes, index: int) -> Arrival:
     return Arrival(said=decode(raw, index), raw=raw)
 
 
-async def record(serving: Serving, sender: Sender, items: Sequence[bytes], read: Read = read_native) -> Recorded:
+def as_read(arrival: Arrival, index: int) -> Arrival:
+    """What was read before: a webhook tells several things at once."""
+    if isinstance(arrival.said, Rejection):
+        return msgspec.structs.replace(arrival, said=msgspec.structs.replace(arrival.said, index=index))
+    return arrival
+
+
+async def record(serving: Serving, sender: Sender, items: Sequence[T], read: Read[T]) -> Recorded:
     """Take a batch of events.
 
     Args:
         serving: decides exposures that carry no token.
         sender: who sends them.
-        items: one JSON object each.
+        items: what was sent, one by one.
         read: what a source's item says.
 
     Raises:
@@ -142,14 +150,14 @@ class _Translator:
         self._source = sender.source
         self._now = serving.runtime.now()
 
-    def translate(self, items: Sequence[bytes], read: Read) -> None:
+    def translate(self, items: Sequence[T], read: Read[T]) -> None:
         """Translate every item."""
-        for index, raw in enumerate(items):
-            arrival = read(raw, index)
+        for index, item in enumerate(items):
+            arrival = read(item, index)
             if arrival.said is None:
                 self.ignored += 1
             elif isinstance(arrival.said, Rejection):
-                self._reject(arrival.said, raw)
+                self._reject(arrival.said, arrival.raw)
             else:
                 self._take(arrival, arrival.said, index)
 

@@ -1,0 +1,200 @@
+"""Shopify's webhooks as a mapping: orders told again and again, and refunds.
+
+Every order topic carries the whole order, so each is the same order at a higher revision (its `updated_at`); what was
+added after the purchase is simply a further line. An order's time is that of the purchase in every telling. Amounts are
+those of the shop's currency, as texts, with tax inside where `taxes_included` says so.
+
+A storefront hands its own customer id over as the note attribute `_offerlab_customer`; without one the customer is
+Shopify's, then the e-mail address. A line's property `_offerlab_exposure` names the offer that put it there.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from offerlab.domain.event import orphan_of
+from offerlab.errors import InvalidInput
+from offerlab.intake.arrival import Arrival, digest_over, native_of, read_object, refused
+from offerlab.intake.mapping import (
+    Amount,
+    Body,
+    Count,
+    Each,
+    Rule,
+    Source,
+    Text,
+    at,
+    micros,
+    money,
+    named,
+    native_fields,
+    objects,
+    required,
+    text_at,
+)
+
+LINE: Final[dict[str, Source]] = {
+    "line_id": Text(("id",)),
+    "sku": Text(("sku", "variant_id", "product_id", "title")),
+    "quantity": Count(("quantity",)),
+    "unit_price": Amount(("price",)),
+    "discount": Amount(("_discount", "total_discount")),
+    "offer": Text(("_offer",)),
+}
+ORDER: Final = Rule(
+    "order",
+    {
+        "order_id": Text(("id",)),
+        "currency": Text(("currency",)),
+        "lines": Each(("line_items",), LINE, keyed="line_id", unless="gift_card"),
+        "shipping": Amount(("total_shipping_price_set.shop_money.amount", "_shipping")),
+        "tax": Amount(("total_tax",)),
+        "code": Text(("discount_codes.0.code",)),
+    },
+    revises=True,
+)
+REFUND: Final = Rule(
+    "refund",
+    {
+        "refund_id": Text(("id",)),
+        "order_id": Text(("order_id", "_order_id")),
+        "currency": Text(("currency", "transactions.0.currency", "_currency")),
+        "lines": Each(
+            ("_lines",),
+            {
+                "line_id": Text(("line_item_id",)),
+                "quantity": Count(("quantity",)),
+                "amount": Amount(("amount",)),
+            },
+        ),
+        "amount": Amount(("_amount",)),
+    },
+)
+
+ORDERS: Final = frozenset(("orders/create", "orders/paid", "orders/updated", "orders/edited", "orders/cancelled"))
+CUSTOMER_ATTRIBUTE: Final = "_offerlab_customer"
+OFFER_PROPERTY: Final = "_offerlab_exposure"
+_NOTHING: Final = Decimal(0)
+
+
+def arrivals(raw: bytes, topic: str) -> list[Arrival]:
+    """What one webhook says: an order, perhaps its cancellation, perhaps refunds told inside it.
+
+    Test orders and refunds of shipping alone mean nothing here.
+    """
+    try:
+        body = read_object(raw)
+    except InvalidInput as error:
+        return [refused(0, error, raw, event_id=None, kind=topic)]
+    if body.get("test") is True:
+        return [Arrival(said=None, raw=raw)]
+    try:
+        return list(_said(body, topic, raw))
+    except InvalidInput as error:
+        return [refused(0, error, raw, event_id=text_at(body, "id"), kind=topic)]
+
+
+def _said(body: Body, topic: str, raw: bytes) -> Iterable[Arrival]:
+    if topic == "refunds/create":
+        yield _refund(body, {}, raw)
+    elif topic in ORDERS and "line_items" not in body:
+        # An edit names what changed; `orders/updated`, which Shopify sends with it, tells the whole order.
+        yield Arrival(said=None, raw=raw)
+    elif topic in ORDERS:
+        yield _order(body, raw)
+        for refund in objects(body, "refunds"):
+            yield _refund(refund, body, raw)
+        if body.get("cancelled_at") is not None:
+            yield _cancellation(body, raw)
+    else:
+        raise InvalidInput(f"{topic!r} is no topic that means anything here", field="X-Shopify-Topic")
+
+
+def _order(body: Body, raw: bytes) -> Arrival:
+    order = {**body, "line_items": [_line(line, body) for line in objects(body, "line_items")]}
+    order["_shipping"] = str(sum((money(one, "price") for one in objects(body, "shipping_lines")), _NOTHING))
+    told = required(body, "updated_at", "created_at")
+    said = native_fields(ORDER, order)
+    said |= {
+        "id": f"shopify:order:{required(body, 'id')}:{told}",
+        "customer_id": customer_of(body),
+        "occurred_at": required(body, "processed_at", "created_at"),
+        "revision": max(micros(told) or 0, 0),
+    }
+    return Arrival(said=native_of(said), raw=raw, digest=digest_over(said, frozenset()), kept=True)
+
+
+def _line(line: Body, order: Body) -> dict[str, object]:
+    """A line with its share of every discount, without the tax in its price, and the offer that put it there."""
+    price, quantity = money(line, "price"), money(line, "quantity")
+    discount = money(line, "total_discount")
+    if "discount_allocations" in line:
+        discount = sum((money(one, "amount") for one in objects(line, "discount_allocations")), _NOTHING)
+    rate = Decimal(1)
+    if order.get("taxes_included") is True:
+        tax = sum((money(one, "price") for one in objects(line, "tax_lines")), _NOTHING)
+        paid = price * quantity - discount
+        rate = (paid - tax) / paid if paid else rate
+    return {
+        **line,
+        "price": str(round(price * rate, 6)),
+        "_discount": str(round(discount * rate, 6)),
+        "_offer": named(line, "properties", OFFER_PROPERTY),
+    }
+
+
+def _refund(body: Body, order: Body, raw: bytes) -> Arrival:
+    """A refund of merchandise: what came back by line, at what the line was worth; shipping lowers no revenue.
+
+    Without lines, or with more or less given back than they were worth, the discrepancy is an amount of its own.
+    """
+    lines: list[Body] = [
+        {"line_item_id": one.get("line_item_id"), "quantity": one.get("quantity")}
+        for one in objects(body, "refund_line_items")
+        if money(one, "quantity")
+    ]
+    apart = [one for one in objects(body, "order_adjustments") if one.get("kind") == "refund_discrepancy"]
+    more = -sum((money(one, "amount") for one in apart), _NOTHING)
+    extra: dict[str, object] = {}
+    if more > 0:
+        lines.append({"line_item_id": "discrepancy", "amount": str(more)})
+    elif more < 0:
+        worth = sum((money(one, "subtotal") for one in objects(body, "refund_line_items")), _NOTHING)
+        extra["_amount"] = str(max(worth + more, _NOTHING))
+    if not lines:
+        return Arrival(said=None, raw=raw)
+    order_id = text_at(body, "order_id") or required(order, "id")
+    inherited = {"_order_id": order_id, "_currency": order.get("currency"), "_lines": lines}
+    said = native_fields(REFUND, {**body, **inherited, **extra})
+    said |= {
+        "id": f"shopify:refund:{required(body, 'id')}",
+        "customer_id": customer_of(order) if order else orphan_of(order_id),
+        "occurred_at": required(body, "processed_at", "created_at"),
+    }
+    return _once(said, raw)
+
+
+def _cancellation(body: Body, raw: bytes) -> Arrival:
+    number = required(body, "id")
+    said: dict[str, object] = {
+        "type": "order_cancelled",
+        "id": f"shopify:cancelled:{number}",
+        "order_id": number,
+        "customer_id": customer_of(body),
+        "occurred_at": required(body, "cancelled_at"),
+    }
+    return _once(said, raw)
+
+
+def _once(said: dict[str, object], raw: bytes) -> Arrival:
+    """What can be told by several topics, with more or less around it: its id alone says that it is the same."""
+    return Arrival(said=native_of(said), raw=raw, digest=digest_over({"id": said["id"]}, frozenset()))
+
+
+def customer_of(body: Body) -> str:
+    """The unit of an order: the storefront's own id, else Shopify's, else the address, else the order itself."""
+    found = named(body, "note_attributes", CUSTOMER_ATTRIBUTE) or text_at(body, "customer.id")
+    if found is not None:
+        return found
+    address = at(body, "email") or at(body, "contact_email")
+    return str(address).strip().lower() if address else orphan_of(required(body, "id"))
