@@ -60,7 +60,7 @@ def test_segment_python_delivers_and_a_log_in_keeps_the_person_whole(shop: Proce
 
     failed: list[object] = []
     before, rejected = figures(shop), codes(shop)
-    client = Client(ADMIN, host=shop.url, gzip=True, on_error=lambda error, _items: failed.append(error))
+    client = Client(ADMIN, host=shop.url, gzip=True, on_error=lambda *error: failed.append(error))
     tell(client, "segment-python")
     client.shutdown()
     after = figures(shop)
@@ -74,7 +74,7 @@ def test_rudder_python_delivers(shop: Process) -> None:
 
     failed: list[object] = []
     before = figures(shop)
-    client = Client(ADMIN, host=shop.url, gzip=True, on_error=lambda error, _items: failed.append(error))
+    client = Client(ADMIN, host=shop.url, gzip=True, on_error=lambda *error: failed.append(error))
     tell(client, "rudder-python")
     client.join()
     after = figures(shop)

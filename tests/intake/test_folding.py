@@ -21,6 +21,14 @@ def _order(order_id: str, sku: str, net: int, revision: int, currency: str) -> O
     return Order(order_id=order_id, currency=currency, lines=(line,), net_minor=net, revision=revision)
 
 
+def _said(name: str, value: object) -> Interaction:
+    return Interaction(data={name: value})
+
+
+def _consent(channel: str, granted: bool) -> Interaction:  # noqa: FBT001 - drawn by place
+    return Interaction(data={"channel": channel, "granted": granted})
+
+
 FACTS: st.SearchStrategy[tuple[EventType, Any]] = st.one_of(
     st.tuples(
         st.just("order"),
@@ -31,17 +39,17 @@ FACTS: st.SearchStrategy[tuple[EventType, Any]] = st.one_of(
     st.tuples(
         st.just("cart_updated"),
         st.builds(
-            lambda word, skus: Interaction(data={word: skus}),
+            _said,
             st.sampled_from(("skus", "added", "removed")),
             st.lists(SKUS, max_size=2),
         ),
     ),
-    st.tuples(st.just("profile"), st.builds(lambda name, v: Interaction(data={name: v}), WORDS, st.integers(0, 3))),
+    st.tuples(st.just("profile"), st.builds(_said, WORDS, st.integers(0, 3))),
     st.tuples(
         st.just("consent"),
-        st.builds(lambda c, g: Interaction(data={"channel": c, "granted": g}), WORDS, st.booleans()),
+        st.builds(_consent, WORDS, st.booleans()),
     ),
-    st.tuples(st.just("unsubscribe"), st.builds(lambda c: Interaction(data={"channel": c}), WORDS)),
+    st.tuples(st.just("unsubscribe"), st.builds(_said, st.just("channel"), WORDS)),
     st.tuples(st.just("review"), st.builds(Interaction, sku=SKUS, number=st.sampled_from((1.0, 5.0)))),
     st.tuples(st.just("offer_declined"), st.builds(Interaction, offer=WORDS)),
     st.tuples(st.just("complaint"), st.just(Interaction())),
