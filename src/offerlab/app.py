@@ -22,6 +22,7 @@ from offerlab.api import (
     hooks,
     keys,
     ofrep,
+    project,
     rejected,
     reports,
     ruleset,
@@ -36,7 +37,7 @@ from offerlab.api.routing import check_rights
 from offerlab.dashboard import routes as dashboard
 from offerlab.delivery.guard import Guard
 from offerlab.delivery.steady import SteadyClock
-from offerlab.errors import OfferLabError
+from offerlab.errors import OfferLabError, Unavailable
 from offerlab.settings import Settings
 from offerlab.storage import schema
 from offerlab.storage.database import open_engine
@@ -44,6 +45,7 @@ from offerlab.workflows.access import FirstStart, prepare
 from offerlab.workflows.audience import Audience
 from offerlab.workflows.courier import Courier
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.keeping import FILE
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
 
@@ -59,6 +61,7 @@ _HANDLERS: Final = [
     *affinity.HANDLERS,
     *reports.HANDLERS,
     *keys.HANDLERS,
+    *project.HANDLERS,
     *ruleset.HANDLERS,
     *segment.HANDLERS,
     *hooks.HANDLERS,
@@ -129,7 +132,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
         Misconfigured: the store is newer or not migrated, the currency differs, or a route declares no right.
         Unavailable: the store can't be reached.
     """
-    first, runtime, serving = _prepared(settings, now, new_salt)
+    first, runtime, serving = _prepared(settings, now, new_salt, serves=True)
     web = Litestar(
         route_handlers=[*_HANDLERS, dashboard.ROUTER],
         guards=[guard],
@@ -169,16 +172,27 @@ def open_desk(settings: Settings, *, actor: str = "command line") -> Generator[D
 
 
 def _prepared(
-    settings: Settings, now: Callable[[], int], new_salt: Callable[[], str]
+    settings: Settings, now: Callable[[], int], new_salt: Callable[[], str], *, serves: bool = False
 ) -> tuple[FirstStart, Runtime, Serving]:
     if settings.embedded:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.url)
-    if settings.embedded:
-        schema.upgrade(engine)
-    else:
-        schema.check_current(engine)
-    first = prepare(engine, currency=settings.currency, admin_key=settings.admin_key, now=now)
-    runtime = Runtime(engine, now=now, new_number=new_number, new_salt=new_salt)
-    runtime.start()
+    keep_at = settings.data_dir / FILE if serves and not settings.embedded else None
+    runtime = Runtime(engine, now=now, new_number=new_number, new_salt=new_salt, keep_at=keep_at)
+
+    def open_store() -> FirstStart:
+        if settings.embedded:
+            schema.upgrade(engine)
+        else:
+            schema.check_current(engine)
+        return prepare(engine, currency=settings.currency, admin_key=settings.admin_key, now=now)
+
+    try:
+        first = open_store()
+        runtime.start()
+    except OfferLabError as error:
+        if not isinstance(error, Unavailable) or not runtime.start_from_disk(open_store):
+            runtime.close()
+            raise
+        first = FirstStart(runtime.projects()[0], None)
     return first, runtime, Serving(runtime, patience_s=settings.state_timeout_ms / 1000)

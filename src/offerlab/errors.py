@@ -7,6 +7,7 @@ OfferLabError
 │   └── InvalidMoments        sums that no data could have produced
 ├── NotFound              no such object in this project
 ├── Conflict              the object exists otherwise, or is not in the state this needs
+│   └── PreconditionFailed    it was changed since the caller read it (If-Match)
 ├── Forbidden             the caller may not do this
 │   └── Unauthenticated       nobody was named, or nobody we know
 ├── TooLarge              a body, batch or tree above its written limit
@@ -75,6 +76,12 @@ class Conflict(OfferLabError):
     """The object exists otherwise, or is not in the state that this needs."""
 
     code = "conflict"
+
+
+class PreconditionFailed(Conflict):
+    """The object was changed since the caller read it."""
+
+    code = "precondition_failed"
 
 
 class Forbidden(OfferLabError):

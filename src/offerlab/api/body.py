@@ -16,7 +16,7 @@ T = TypeVar("T")
 DEFINITION_LIMIT: Final = 1_048_576
 DECISION_LIMIT: Final = 64_000
 BATCH_LIMIT: Final = 10_485_760
-_AT: Final = re.compile(r" - at `\$?\.?(.*?)`$", re.DOTALL)
+_AT: Final = re.compile(r" - at `(?:key` in `)?\$?\.?(.*?)`$", re.DOTALL)
 _NAMED: Final = re.compile(r"field `(.+?)`")
 
 

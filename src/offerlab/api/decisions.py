@@ -1,6 +1,7 @@
 """The storefront's question: which variant for this customer, now?"""
 
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Request
@@ -9,7 +10,8 @@ from msgspec import Struct
 from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode, decode_small
 from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.requests import BulkRequest, ContextBody, DecisionRequest
-from offerlab.api.routing import operation
+from offerlab.api.rights import allow
+from offerlab.api.routing import Parameter, operation
 from offerlab.domain.decision import Context
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput
@@ -45,6 +47,9 @@ def serving_of(request: Request[Any, Any, Any]) -> Serving:
 
 async def _decide_one(call: Call, body: bytes) -> Sent:
     sent = decode_small(body, _ONE)
+    explain = bool(call.query) and _wants_explanation(call.query)
+    if explain:
+        allow(call.caller, "decide_many")
     ask = Ask(
         customer_id=sent.customer_id,
         anonymous_id=sent.anonymous_id,
@@ -52,8 +57,17 @@ async def _decide_one(call: Call, body: bytes) -> Sent:
         context=context_of(sent.context),
         experiments=sent.experiments,
         expose=sent.expose,
+        explain=explain,
     )
     return Sent(_ENCODER.encode(await call.house.serving.answer(call.caller.project_id, ask)))
+
+
+def _wants_explanation(query: bytes) -> bool:
+    """Whether `?explain=true` was asked for: salts and testers stay with server keys."""
+    told = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("explain", ["false"])[-1]
+    if told not in ("true", "false"):
+        raise InvalidInput(f"explain is true or false, not {told[:20]!r}", field="explain")
+    return told == "true"
 
 
 async def _decide_many(call: Call, body: bytes) -> Sent:
@@ -117,7 +131,13 @@ HANDLERS: Final[list[Any]] = [
     declared(
         "/v1/decisions",
         PLAIN["/v1/decisions"],
-        operation("decide", "Decide for one customer", body=DecisionRequest, answers={200: Answers}),
+        operation(
+            "decide",
+            "Decide for one customer; `explain` (server keys) tells every gate with its bucket",
+            body=DecisionRequest,
+            answers={200: Answers},
+            query=(Parameter("explain", bool, "whether to tell every gate, passed or not; server and admin keys"),),
+        ),
     ),
     declared(
         "/v1/decisions/bulk",

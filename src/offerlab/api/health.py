@@ -27,11 +27,13 @@ class Ready(Struct, frozen=True, kw_only=True):
 
     Attributes:
         rules_age_s: seconds since the rules in memory were last compared with the store.
+        rules_from: `disk` after a start without the store, until it is back.
     """
 
     status: str
     store: str
     rules_age_s: float
+    rules_from: str
 
 
 @get("/livez", opt=operation("open", "The process listens", answers={200: Alive}))
@@ -46,7 +48,8 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
     runtime = runtime_of(request)
     age = (runtime.now() - runtime.refreshed_at) / SECOND
     store = "reachable" if age < FRESH_S else "unreachable"
-    return reply(Ready(status="ready", store=store, rules_age_s=round(age, 3)))
+    source = "disk" if runtime.from_disk else "store"
+    return reply(Ready(status="ready", store=store, rules_age_s=round(age, 3), rules_from=source))
 
 
 @get("/metrics", opt=operation("inspect", "Prometheus metrics", answers={200: None}, media=CONTENT_TYPE_LATEST))

@@ -23,6 +23,7 @@ _PROBLEMS: Final = {
     404: "No such object in this project",
     405: "Wrong method",
     409: "Exists otherwise, or is not in the state that this needs",
+    412: "Changed since it was read (If-Match)",
     413: "Too large",
     422: "A field is wrong; it is named",
     429: "Too many requests",

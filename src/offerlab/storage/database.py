@@ -16,6 +16,7 @@ from offerlab.errors import Unavailable
 BUSY_TIMEOUT_MS: Final = 5_000
 CONNECT_TIMEOUT_S: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 60_000
+SILENCE_MS: Final = 5_000
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -40,6 +41,10 @@ def open_engine(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
+            "tcp_user_timeout": SILENCE_MS,  # a network that swallows everything must not hold a thread for minutes
+            "keepalives_idle": 2,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=5000 -c timezone=UTC",
         },
     )

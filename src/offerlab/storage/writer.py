@@ -7,6 +7,7 @@ commit before. No timer: an idle service commits a lone event at once, a busy on
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
@@ -23,6 +24,8 @@ from offerlab.storage.projects import Project
 
 MAX_GROUP: Final = 10_000
 MAX_WAITING: Final = 50_000
+STALL_S: Final = 0.5
+REFUSE_S: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -60,6 +63,8 @@ class Writer:
         self._lock = threading.Lock()
         self._committing = threading.Lock()
         self._closed = False
+        self._begun_at: float | None = None
+        self._refusing_until = 0.0
         self._thread = threading.Thread(target=self._run, name="offerlab-writer", daemon=True)
         self._thread.start()
 
@@ -86,6 +91,12 @@ class Writer:
     def waiting(self) -> int:
         """Events queued and not yet committed."""
         return self._waiting
+
+    def is_troubled(self) -> bool:
+        """Whether a commit has been under way for long, or the last one failed just now: nobody should wait for it."""
+        now = time.monotonic()
+        begun = self._begun_at
+        return (begun is not None and now - begun > STALL_S) or now < self._refusing_until
 
     def instant(self) -> int:
         """A moment by which everything received is on disk: a report as of it never changes.
@@ -127,9 +138,11 @@ class Writer:
         return group, False
 
     def _write(self, group: list[_Work]) -> None:
+        self._begun_at = time.monotonic()
         try:
             self._commit(group)
         except Unavailable as error:
+            self._refusing_until = time.monotonic() + REFUSE_S
             for work in _open(group):
                 work.done.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
@@ -139,6 +152,8 @@ class Writer:
             else:
                 _log.exception("a batch could not be written")
                 group[0].done.set_exception(error)
+        finally:
+            self._begun_at = None
 
     def _commit(self, group: list[_Work]) -> None:
         by_project: dict[int, list[_Work]] = {}

@@ -27,6 +27,7 @@ from offerlab.domain.experiment import (
 from offerlab.domain.layer import Layer
 from offerlab.domain.offer import Offer, check_offer
 from offerlab.domain.product import Product, Relation
+from offerlab.domain.project import ProjectSettings, check_settings
 from offerlab.domain.segment import Segment
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
@@ -187,6 +188,29 @@ def put_attribute(desk: Desk, attribute: Attribute) -> Attribute:
         before = known.get(attribute.name)
         desk.log(connection, "define", f"attribute:{attribute.name}", before=before, after=attribute)
     return attribute
+
+
+def change_settings(desk: Desk, changed: Callable[[ProjectSettings], ProjectSettings]) -> ProjectSettings:
+    """Replace the project's rules for offers.
+
+    Args:
+        desk: who acts where.
+        changed: from the settings as they stand to those wanted; may refuse.
+
+    Raises:
+        InvalidDefinition: names the field that means nothing.
+    """
+    with desk.change() as connection:
+        project = projects.load(connection, desk.project_id)
+        known = settings_of(project)
+        fresh = changed(known)
+        check_settings(fresh)
+        if fresh != known:
+            stored: dict[str, object] = {**to_builtins(fresh)}
+            stored.pop("currency")
+            projects.save_settings(connection, desk.project_id, stored)
+            desk.log(connection, "change", "settings", before=known, after=fresh)
+    return fresh
 
 
 def create_layer(desk: Desk, layer: Layer) -> tuple[Layer, bool]:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
@@ -15,10 +16,15 @@ from offerlab.storage.keys import StoredKey
 from offerlab.storage.projects import Project
 from offerlab.storage.tables import projects
 from offerlab.storage.writer import Writer
+from offerlab.workflows import keeping
 from offerlab.workflows.memory import Memory
-from offerlab.workflows.snapshot import Snapshot, load_snapshot
+from offerlab.workflows.snapshot import Snapshot, load_snapshot, make_snapshot
 
 POLL_S: Final = 0.5
+PATIENT: Final = 3
+"""While the store is away the looks become rarer, and those of many replicas drift apart: up to half a second each."""
+
+CLOSE_S: Final = 2.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -30,10 +36,21 @@ class Runtime:
         now: the clock, microseconds UTC.
         new_number: draws internal customer numbers, 62 random bits.
         new_salt: draws salts.
+        keep_at: file that holds the rules for a start without the store; None: none is kept.
+
+    Attributes:
+        refreshed_at: when the rules were last compared with the store, microseconds UTC.
+        from_disk: whether the rules served are those of the file, because the store was not there at the start.
     """
 
     def __init__(
-        self, engine: Engine, *, now: Callable[[], int], new_number: Callable[[], int], new_salt: Callable[[], str]
+        self,
+        engine: Engine,
+        *,
+        now: Callable[[], int],
+        new_number: Callable[[], int],
+        new_salt: Callable[[], str],
+        keep_at: Path | None = None,
     ) -> None:
         self.engine = engine
         self.now = now
@@ -46,7 +63,11 @@ class Runtime:
         self._reloading = threading.Lock()
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="offerlab-versions", daemon=True)
+        self._keep_at = keep_at
+        self._before_return: Callable[[], object] | None = None
+        self._stored = threading.Lock()
         self.refreshed_at = 0
+        self.from_disk = False
 
     def new_event_id(self) -> str:
         """An id for an event of our own: 124 random bits."""
@@ -61,11 +82,29 @@ class Runtime:
         self.refresh()
         self._poller.start()
 
+    def start_from_disk(self, before_return: Callable[[], object]) -> bool:
+        """Serve the rules kept on disk until the store is back; False where none are kept.
+
+        Args:
+            before_return: run before the store is first read, when it can be reached again; what it refuses is not
+                read, and the rules on disk go on being served.
+        """
+        stock = None if self._keep_at is None else keeping.kept(self._keep_at)
+        if stock is None:
+            return False
+        self._keys = stock.keys
+        self._snapshots = {one.project.id: make_snapshot(one.project, one.rules) for one in stock.projects}
+        self.refreshed_at = stock.kept_at
+        self.from_disk = True
+        self._before_return = before_return
+        self._poller.start()
+        return True
+
     def close(self) -> None:
         """Stop watching and write what is queued."""
         self._stop.set()
         if self._poller.is_alive():
-            self._poller.join()
+            self._poller.join(CLOSE_S)  # it may hang in a store that says nothing; it is a daemon
         self.writer.close()
         self.engine.dispose()
 
@@ -97,6 +136,9 @@ class Runtime:
         Raises:
             Unavailable: the store can't be reached; what is in memory stays.
         """
+        if self._before_return is not None:
+            self._before_return()
+            self._before_return = None
         with self._reloading, reading(self.engine) as connection:
             versions = {row.id: row.version for row in connection.execute(projects.select())}
             changed = [
@@ -109,12 +151,31 @@ class Runtime:
                 self._keys = stored_keys.live(connection)
                 self._snapshots = {**self._snapshots, **fresh}
             self.refreshed_at = self.now()
+            self.from_disk = False
+        if changed:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self._keep_at is None:
+            return
+        with self._stored:
+            projects_now = [keeping.Kept(one.project, one.ruleset.rules) for one in self._snapshots.values()]
+            try:
+                keeping.keep(self._keep_at, projects_now, self._keys, now=self.refreshed_at)
+            except OSError as error:
+                _log.warning("the rules could not be kept on disk: %s", error)
+
+    def _delay(self, failures: int) -> float:
+        return min(failures, PATIENT) * (self._new_number() % 1_000) / 2_000
 
     def _poll(self) -> None:
-        while not self._stop.wait(POLL_S):
+        failures = 0
+        while not self._stop.wait(POLL_S + self._delay(failures)):
             try:
                 self.refresh()
+                failures = 0
             except Unavailable:
+                failures += 1
                 _log.warning("the store can't be reached; serving goes on from memory")
             except OfferLabError:
                 _log.exception("the rules could not be refreshed")

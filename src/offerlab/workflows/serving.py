@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from offerlab.assignment.decide import decide, settled_without_state
+from offerlab.assignment.explain import Explanation, explain
 from offerlab.domain.customer import NOBODY, UNREAD, CustomerState
 from offerlab.domain.decision import Context, Decided, Decision, Request
 from offerlab.domain.event import Event, Exposure
@@ -29,7 +30,7 @@ from offerlab.workflows.snapshot import Snapshot
 READ_S: Final = 0.010
 BREAK_S: Final = 1.0
 BREAK_AFTER: Final = 3
-EXPOSE_S: Final = 5.0
+EXPOSE_S: Final = 1.0
 ABREAST: Final = 1_000
 _log: Final = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     stale: bool
     unknown: list[str]
     decisions: list[Answer]
+    explanations: list[Explanation] | UnsetType = UNSET
 
 
 class Answered(Struct, frozen=True, kw_only=True, gc=False):
@@ -67,10 +69,11 @@ class Answered(Struct, frozen=True, kw_only=True, gc=False):
     stale: bool
     unknown: list[str]
     decisions: Raw
+    explanations: list[Explanation] | UnsetType = UNSET
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """A decision asked for: `Request`, and whether the exposure is to be logged."""
+    """A decision asked for: `Request`, whether the exposure is to be logged, and whether every gate is to be told."""
 
     customer_id: object
     context: Context
@@ -78,6 +81,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     experiments: tuple[str, ...] | None = None
     anonymous_id: object = None
     expose: bool = False
+    explain: bool = False
 
 
 class Serving:
@@ -133,6 +137,7 @@ class Serving:
             stale=not state.known,
             unknown=decided.unknown,
             decisions=Raw(encoding.decisions(decided, told, exposed)),
+            explanations=explain(snapshot.ruleset, state, request, now) if ask.explain else UNSET,
         )
 
     def encoding(self, snapshot: Snapshot) -> Encoding:
@@ -239,7 +244,7 @@ class Serving:
             if one.experiment_id not in exposed
             and (state.known or settled_without_state(snapshot.ruleset, one, request, now))
         ]
-        if not fresh:
+        if not fresh or self.runtime.writer.is_troubled():
             return exposed
         events = [
             Event(

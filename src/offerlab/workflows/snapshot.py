@@ -1,6 +1,7 @@
 """One project's rules in memory: loaded whole, compiled once, replaced when the version moves."""
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -45,30 +46,32 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
 def load_snapshot(connection: Connection, project_id: int) -> Snapshot:
     """Read and compile a project's rules."""
     project = projects.load(connection, project_id)
-    found = experiments.everything(connection, project_id)
-    known_offers = offers.everything(connection, project_id)
-    known_products = products.everything(connection, project_id)
-    known_segments = segments.everything(connection, project_id)
-    relations = products.relations_of(connection, project_id)
     rules = Rules(
         version=project.version,
         settings=settings_of(project),
-        experiments=tuple(found),
-        offers=tuple(known_offers.values()),
-        products=tuple(known_products.values()),
-        segments=tuple(known_segments.values()),
-        relations=tuple(relations),
+        experiments=tuple(experiments.everything(connection, project_id)),
+        offers=tuple(offers.everything(connection, project_id).values()),
+        products=tuple(products.everything(connection, project_id).values()),
+        segments=tuple(segments.everything(connection, project_id).values()),
+        relations=tuple(products.relations_of(connection, project_id)),
     )
-    by_key = {experiment.key: experiment for experiment in found}
+    return make_snapshot(project, rules)
+
+
+def make_snapshot(project: Project, rules: Rules) -> Snapshot:
+    """Compile a project's rules, wherever they were read."""
+    by_key = {experiment.key: experiment for experiment in rules.experiments}
+    known_offers = {offer.key: offer for offer in rules.offers}
+    known_products = {product.sku: product for product in rules.products}
     return Snapshot(
         project=project,
         ruleset=compile_ruleset(rules),
         experiments=by_key,
         offers=known_offers,
         products=known_products,
-        segments=known_segments,
+        segments={segment.key: segment for segment in rules.segments},
         messages=_messages(known_offers),
-        relations=_by_sku(relations),
+        relations=_by_sku(rules.relations),
         catalogue=_catalogue(project.currency, known_products, by_key),
     )
 
@@ -98,7 +101,7 @@ def _catalogue(currency: str, known: dict[str, Product], experiments_by_key: dic
     return Catalogue(currency=currency, cost_of=costs.get, experiment=arms.get)
 
 
-def _by_sku(relations: list[Relation]) -> dict[str, tuple[Relation, ...]]:
+def _by_sku(relations: Iterable[Relation]) -> dict[str, tuple[Relation, ...]]:
     grouped: dict[str, list[Relation]] = {}
     for relation in relations:
         grouped.setdefault(relation.sku, []).append(relation)
