@@ -28,6 +28,7 @@ from offerlab.api import (
     ruleset,
     segment,
     segments,
+    shop,
     webhooks,
 )
 from offerlab.api.front import labelled
@@ -54,6 +55,7 @@ _HANDLERS: Final = [
     *definitions.HANDLERS,
     *segments.HANDLERS,
     *customers.HANDLERS,
+    *shop.HANDLERS,
     *experiments.HANDLERS,
     *decisions.HANDLERS,
     *events.HANDLERS,

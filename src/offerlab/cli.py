@@ -176,6 +176,46 @@ def export_person(customer: str, without_sensitive: bool, data_dir: Path | None,
     click.echo(as_json(found))
 
 
+@export.command("definitions")
+@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@_DATA_DIR
+@_DATABASE
+def export_definitions(form: str, data_dir: Path | None, database_url: str | None) -> None:
+    """Print the shop's definitions as a file for `offerlab apply`."""
+    from offerlab.api import yaml  # noqa: PLC0415 - only this command writes it
+    from offerlab.api.shopfile import exported  # noqa: PLC0415 - likewise
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.privacy import as_json  # noqa: PLC0415 - likewise
+
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        found = exported(desk)
+    click.echo(as_json(found) if form == "json" else yaml.from_plain(found), nl=form == "json")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@_DATA_DIR
+@_DATABASE
+def apply(file: Path, yes: bool, dry_run: bool, data_dir: Path | None, database_url: str | None) -> None:  # noqa: FBT001 - click hands flags over by name
+    """Make the shop what FILE says: settings, segments, products, offers, experiments; the plan is shown first."""
+    from offerlab.api import yaml  # noqa: PLC0415 - only this command reads it
+    from offerlab.api.shopfile import FILE_LIMIT, carry_out, plan, read_shop  # noqa: PLC0415 - likewise
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+
+    shop = read_shop(yaml.to_json(file.read_text(encoding="utf-8"), limit=FILE_LIMIT))
+    with open_desk(_settings(data_dir=data_dir, database_url=database_url, currency=shop.currency)) as desk:
+        todo = plan(desk, shop)
+        for step in todo:
+            click.echo(str(step.planned))
+        if not todo:
+            click.echo("nothing to do: the shop is what the file says")
+        elif not dry_run and (yes or click.confirm(f"Take these {len(todo)} steps?")):
+            carry_out(desk, todo)
+            click.echo(f"done: {len(todo)} steps")
+
+
 @cli.command()
 @_DATA_DIR
 @_DATABASE

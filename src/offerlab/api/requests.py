@@ -30,7 +30,7 @@ from offerlab.domain.offer import (
     OfferKind,
     Timing,
 )
-from offerlab.domain.product import Product, ProductKind
+from offerlab.domain.product import Product, ProductKind, Relation, RelationKind
 from offerlab.domain.segment import Segment, parse_rule
 from offerlab.errors import InvalidDefinition
 
@@ -76,6 +76,20 @@ class NewProduct(_Body, frozen=True, kw_only=True):
             kind=self.kind,
             attributes=self.attributes,
         )
+
+
+class NewRelation(_Body, frozen=True, kw_only=True):
+    """`target` goes with `sku`; an upgrade tells what it has more."""
+
+    sku: Word
+    kind: RelationKind
+    target: Word
+    rank: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    features: Annotated[tuple[Name, ...], Meta(max_length=50)] = ()
+
+    def to_domain(self) -> Relation:
+        """The relation, curated by a person."""
+        return Relation(sku=self.sku, kind=self.kind, target=self.target, rank=self.rank, features=self.features)
 
 
 class TextBody(_Body, frozen=True, kw_only=True):

@@ -32,6 +32,9 @@ SPECIAL: Final = frozenset(
 )
 """Special categories: a purpose, and consent of their own."""
 
+TOLD: Final = "tags"
+"""The one name among the folded that customers' profiles tell themselves."""
+
 _ORDERED: Final = frozenset(("lt", "lte", "gt", "gte"))
 _FITS: Final[dict[AttributeType, frozenset[str]]] = {
     "number": frozenset(("eq", "ne", "in", "not_in", "exists", "within_days", *_ORDERED)),
@@ -76,7 +79,7 @@ def check_attribute(attribute: Attribute) -> None:
     Raises:
         InvalidDefinition: names the field at fault.
     """
-    if is_folded(attribute.name):
+    if is_folded(attribute.name) and attribute.name != TOLD:
         raise InvalidDefinition(f"{attribute.name!r} is folded from events, nobody sends it", field="name")
     if attribute.is_sensitive and not (attribute.purpose or "").strip():
         raise InvalidDefinition(f"{attribute.name!r} is sensitive: say what it is used for", field="purpose")

@@ -1,8 +1,11 @@
 """What is sold, and how two things sold relate."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
+
+from offerlab.errors import InvalidDefinition
 
 ProductKind = Literal["good", "service"]
 RelationKind = Literal["complement", "substitute", "upgrade", "bundle"]
@@ -54,3 +57,21 @@ class Relation(Struct, frozen=True, kw_only=True):
     features: tuple[str, ...] = ()
     source: Literal["curated", "affinity"] = "curated"
     evidence: dict[str, float] = {}
+
+
+def check_relation(relation: Relation, product: Callable[[str], Product | None]) -> None:
+    """Refuse a relation that the catalogue contradicts.
+
+    Raises:
+        InvalidDefinition: an unknown product, a product that goes with itself, an upgrade no dearer than its base.
+    """
+    for field, sku in (("sku", relation.sku), ("target", relation.target)):
+        if product(sku) is None:
+            raise InvalidDefinition(f"no product has the sku {sku!r}", field=field)
+    if relation.sku == relation.target:
+        raise InvalidDefinition(f"{relation.sku!r} goes with itself", field="target")
+    base, better = product(relation.sku), product(relation.target)
+    if relation.kind != "upgrade" or base is None or better is None:
+        return
+    if better.price_micro <= base.price_micro:
+        raise InvalidDefinition(f"upgrade {better.sku!r} is not dearer than its base {base.sku!r}", field="target")

@@ -59,6 +59,10 @@ def page(connection: Connection, project_id: int, *, after: str, limit: int) -> 
 def replace_relations(connection: Connection, project_id: int, items: Sequence[Relation], *, source: str) -> None:
     """Replace all relations of one source by `items`; a pair curated by a person stays before a mined one."""
     connection.execute(delete(relations).where(relations.c.project_id == project_id, relations.c.source == source))
+    if source == "curated":
+        for item in items:
+            pair = (relations.c.sku == item.sku, relations.c.kind == item.kind, relations.c.target == item.target)
+            connection.execute(delete(relations).where(relations.c.project_id == project_id, *pair))
     kept = {
         (row.sku, row.kind, row.target)
         for row in connection.execute(

@@ -4,11 +4,11 @@ Each verb is one transaction that also raises the project's version and writes t
 process already serves by it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec import ValidationError, convert, to_builtins
+from msgspec.structs import fields, replace
 from sqlalchemy import Connection
 
 from offerlab.assignment.allocation import Slots, claim_layers, first_epoch, next_epoch
@@ -26,7 +26,7 @@ from offerlab.domain.experiment import (
 )
 from offerlab.domain.layer import Layer
 from offerlab.domain.offer import Offer, check_offer
-from offerlab.domain.product import Product, Relation
+from offerlab.domain.product import Product, Relation, check_relation
 from offerlab.domain.project import ProjectSettings, check_settings
 from offerlab.domain.segment import Segment
 from offerlab.domain.webhook import MessageType
@@ -71,16 +71,44 @@ def put_relations(desk: Desk, items: Sequence[Relation], *, source: str) -> None
     """Replace the relations of one source (curated by a person, or mined) by these.
 
     Raises:
-        InvalidDefinition: a product that the catalogue does not have.
+        InvalidDefinition: a product that the catalogue does not have, one that goes with itself, or an upgrade that
+            is not dearer than its base.
     """
-    catalogue = desk.runtime.snapshot(desk.project_id).products
-    for item in items:
-        for sku in (item.sku, item.target):
-            if sku not in catalogue:
-                raise InvalidDefinition(f"no product has the sku {sku!r}", field="sku")
     with desk.change() as connection:
+        skus = sorted({sku for item in items for sku in (item.sku, item.target)})
+        known = products.by_sku(connection, desk.project_id, skus)
+        for item in items:
+            check_relation(item, known.get)
         products.replace_relations(connection, desk.project_id, items, source=source)
         desk.log(connection, "define", f"{len(items)} relations ({source})")
+
+
+def put_settings(desk: Desk, changes: Mapping[str, object]) -> ProjectSettings:
+    """Change some of the project's settings; of a setting with parts, the parts that are named.
+
+    Raises:
+        InvalidDefinition: an unknown setting, one that has a verb of its own, or a value that means nothing.
+    """
+    names = {field.encode_name for field in fields(ProjectSettings)} - {"currency", "attributes"}
+    for name in changes:
+        if name not in names:
+            raise InvalidDefinition(f"no setting is called {name!r}", field=f"settings.{name}")
+
+    def changed(known: ProjectSettings) -> ProjectSettings:
+        plain: dict[str, object] = to_builtins(known)
+        merged = {**plain, **{name: _over(plain.get(name), value) for name, value in changes.items()}}
+        try:
+            return convert(merged, ProjectSettings)
+        except ValidationError as error:
+            raise InvalidDefinition(str(error), field="settings") from error
+
+    return change_settings(desk, changed)
+
+
+def _over(known: object, sent: object) -> object:
+    if isinstance(known, dict) and isinstance(sent, dict):
+        return {**known, **{name: _over(known.get(name), value) for name, value in sent.items()}}
+    return sent
 
 
 def create_offer(desk: Desk, offer: Offer) -> tuple[Offer, bool]:
