@@ -40,7 +40,7 @@ def _wait_until_ready(url: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
+            if httpx.get(f"{url}/readyz").status_code == 200:
                 return
         except httpx.TransportError:
             pass

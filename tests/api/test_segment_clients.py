@@ -1,6 +1,6 @@
 """Tracking clients as their makers publish them, pointed at the service: nothing of them is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -54,13 +54,22 @@ def tell(client: Any, name: str) -> None:
     client.flush()
 
 
+def failed_with(failed: list[object]) -> Callable[..., None]:
+    """What a client calls with an error and the messages it lost."""
+
+    def note(*error: object) -> None:
+        failed.append(error)
+
+    return note
+
+
 def test_segment_python_delivers_and_a_log_in_keeps_the_person_whole(shop: Process) -> None:
     """segment-analytics-python, gzip on: exposed as a visitor, bought as a user, one person in the report."""
     from segment.analytics.client import Client  # noqa: PLC0415 - only where the mark asks for it
 
     failed: list[object] = []
     before, rejected = figures(shop), codes(shop)
-    client = Client(ADMIN, host=shop.url, gzip=True, on_error=lambda *error: failed.append(error))
+    client = Client(ADMIN, host=shop.url, gzip=True, on_error=failed_with(failed))
     tell(client, "segment-python")
     client.shutdown()
     after = figures(shop)
@@ -74,7 +83,7 @@ def test_rudder_python_delivers(shop: Process) -> None:
 
     failed: list[object] = []
     before = figures(shop)
-    client = Client(ADMIN, host=shop.url, gzip=True, on_error=lambda *error: failed.append(error))
+    client = Client(ADMIN, host=shop.url, gzip=True, on_error=failed_with(failed))
     tell(client, "rudder-python")
     client.join()
     after = figures(shop)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 import httpcore
 from msgspec import Struct
@@ -46,7 +46,8 @@ class _Guarded(httpcore.AsyncNetworkBackend):
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._plain: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        # httpcore exports a stand-in of another type where anyio is missing; httpx brings anyio.
+        self._plain = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,
