@@ -10,8 +10,8 @@ from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan, Variant
 from offerlab.reporting.build import build_report
 from offerlab.reporting.cells import Cells
-from offerlab.reporting.comparing import contrast_of
-from offerlab.reporting.measures import COURSES, COVARIATES
+from offerlab.reporting.comparing import Asked, contrast_of
+from offerlab.reporting.measures import COURSES, COVARIATES, MEASURES
 from offerlab.reporting.report import Report
 from offerlab.reporting.split import Strata
 from offerlab.simulate import CONTROL, Treatment, cells_from, simulate
@@ -19,6 +19,7 @@ from offerlab.stats.effect import Effect
 from reporting.crowd import AS_OF, needed, plan
 
 TWO = (Variant(key="control", weight=0.5), Variant(key="filter", weight=0.5, offer="filter"))
+REVENUE = Asked(MEASURES["revenue_per_customer"], "mean")
 RNG = np.random.default_rng(5)
 
 
@@ -80,7 +81,7 @@ def test_the_segment_is_a_covariate_too() -> None:
     }
     names = [("new", "repeat", "vip")[i] for i in kind]
     cells = cells_from(values, arm, needed(asked), segment=names)
-    said = contrast_of("revenue_per_customer", Strata(asked, cells), 0, 1, [0.05])
+    said = contrast_of(REVENUE, Strata(asked, cells), 0, 1, [0.05])
     x = np.column_stack([arm, *(values[name] for name in COVARIATES), kind == 1, kind == 2]).astype(float)
     judged = sm.OLS(spend / 100, sm.add_constant(x)).fit(cov_type="HC2")
     assert said.adjusted
@@ -88,7 +89,7 @@ def test_the_segment_is_a_covariate_too() -> None:
     assert isinstance(effect, Effect)
     assert effect.absolute.estimate == pytest.approx(judged.params[1], abs=0.1 * judged.bse[1])
     assert effect.standard_error == pytest.approx(judged.bse[1], rel=0.03)
-    without = contrast_of("revenue_per_customer", Strata(plan(), cells_from(values, arm, needed(asked))), 0, 1, [0.05])
+    without = contrast_of(REVENUE, Strata(plan(), cells_from(values, arm, needed(asked))), 0, 1, [0.05])
     assert (said.saved or 0) > (without.saved or 0)
 
 

@@ -5,6 +5,7 @@ from itertools import combinations_with_replacement
 
 from msgspec import Struct
 
+from offerlab.domain.experiment import MetricPlan
 from offerlab.domain.metric import METRICS
 from offerlab.reporting.measures import (
     ALWAYS,
@@ -20,6 +21,7 @@ from offerlab.reporting.measures import (
     measured,
     monomial,
     nonzero,
+    own_values,
 )
 
 
@@ -36,6 +38,18 @@ class Needs(Struct, frozen=True):
     def merge(self, other: "Needs") -> "Needs":
         """What both require; associative, commutative and idempotent."""
         return Needs(self.monomials | other.monomials)
+
+
+def needs_of_plan(plan: MetricPlan) -> Needs:
+    """All that the report of an experiment needs, its own metrics included."""
+    known = [key for key in plan.roles() if key in METRICS]
+    unit = plan.definition(plan.primary).unit
+    needs = needs_of(known, course="money" if unit in ("money", "factor") else "count")
+    products: set[Monomial] = set()
+    for i, own in enumerate(plan.custom):
+        columns = own_values(i, own)
+        products |= _moments((*columns, *COVARIATES) if own.kind == "mean" else columns)
+    return needs.merge(Needs(frozenset(products)))
 
 
 def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True, course: str | None = None) -> Needs:
@@ -75,11 +89,6 @@ def _of_metric(key: str, *, adjust: bool) -> set[Monomial]:
     if COSTED & set(columns):
         products |= {("lines",), ("uncosted",)}
     return products
-
-
-def course_of(metric: str) -> str:
-    """In which unit the course of an effect on `metric` is followed: money for money metrics, else orders."""
-    return "money" if METRICS[metric].unit in ("money", "factor") else "count"
 
 
 def _moments(columns: tuple[str, ...]) -> set[Monomial]:

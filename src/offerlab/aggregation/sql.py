@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from offerlab.aggregation.arms import Arms
 from offerlab.aggregation.needs import Needs
+from offerlab.aggregation.own import Own
 from offerlab.aggregation.statement import SPLITS, statement, with_clause
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Experiment
@@ -22,7 +23,7 @@ from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
 from offerlab.reporting.cells import Cell, Cells, Limit, Notes
-from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, Monomial
+from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, Monomial, divisor
 
 PRE_DAYS: Final = 90
 """How far back a customer's own past counts as a covariate."""
@@ -63,10 +64,11 @@ class SqlEngine:
             raise InvalidInput(f"a report is cut by one of {', '.join(SEGMENTINGS)}", field="segment_by")
         arms = Arms(experiment, offers, currency)
         monomials = tuple(sorted(needs.monomials))
+        own = Own(experiment.metrics)
         binds = _binds(experiment, needs, self._project, currency, as_of) | arms.binds
         merged = self._has_merges()
-        query = statement(monomials, arms.parts, segment_by, merged=merged)
-        rows = self._connection.execute(text(query), binds).mappings().all()
+        query = statement(monomials, arms.parts, segment_by, merged=merged, own=own.parts)
+        rows = self._connection.execute(text(query), binds | own.binds).mappings().all()
         return Cells(
             monomials=monomials,
             cells=tuple(_cell(row, monomials) for row in rows),
@@ -79,8 +81,8 @@ class SqlEngine:
 
     def query(self, experiment: Experiment, needs: Needs, *, offers: Sequence[Offer], currency: str) -> str:
         """The text of the query, for a person to read and run."""
-        tables = Arms(experiment, offers, currency).parts
-        return statement(tuple(sorted(needs.monomials)), tables, "segment", merged=self._has_merges())
+        tables, own = Arms(experiment, offers, currency).parts, Own(experiment.metrics).parts
+        return statement(tuple(sorted(needs.monomials)), tables, "segment", merged=self._has_merges(), own=own)
 
     def _has_merges(self) -> bool:
         found = self._connection.execute(text(_ANY_MERGE), {"project": self._project})
@@ -165,7 +167,8 @@ def _sum(row: RowMapping, i: int) -> int:
 def _divisors(values: Iterable[str], currency: str, grain: int) -> dict[str, int]:
     minor = 10 ** exponent(currency)
     fine = {"profit", "offer_cost", "delivery", "capped_profit"}
-    return {name: minor * (grain if name in fine else 1) for name in sorted(values) if name in MONEY}
+    found = {name: divisor(name, minor) * (grain if name in fine else 1) for name in sorted(values)}
+    return {name: each for name, each in found.items() if each != 1 or name in MONEY}
 
 
 def _reason(body: str | None) -> str:

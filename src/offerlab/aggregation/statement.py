@@ -96,7 +96,14 @@ _DERIVED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
-def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: str, *, merged: bool) -> str:
+def statement(
+    monomials: Sequence[Monomial],
+    tables: Mapping[str, Part],
+    cut: str,
+    *,
+    merged: bool,
+    own: Mapping[str, Part] | None = None,
+) -> str:
     """The one grouped query.
 
     Args:
@@ -104,13 +111,16 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: st
         tables: `arms`, `offered` and `goes_with`.
         cut: a column of `exposures`, checked by the caller.
         merged: whether the project has customers that were merged.
+        own: parts of the shop's own metrics, each with one value.
     """
+    own = own or {}
+    origin = {**_SOURCE_OF, **{name.removeprefix("of_"): name for name in own}}
     asked = sorted({_value_of(n) for product in monomials for n in product})
     capped = {_UNCAPPED[name]: name for name in asked if name in _UNCAPPED}
     plain = sorted({_UNCAPPED.get(name, name) for name in asked})
     values = {name: _expression(name) for name in plain}
     raw = sorted({column for _, used in values.values() for column in used})
-    sources = tuple(source for source in _SOURCES if any(_SOURCE_OF[column] == source for column in raw))
+    sources = tuple(source for source in (*_SOURCES, *own) if any(origin[column] == source for column in raw))
     totals = ["variant", "segment", "cut", "epoch", f"t0 / {DAY} AS day", "COUNT(*) AS n"]
     totals += ["SUM(exposures) AS exposures", "MIN(t0) AS first_at", "MAX(t0) AS last_at"]
     totals += [line for i, product in enumerate(monomials) for line in _sums(i, product)]
@@ -123,7 +133,7 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: st
     figures += [f"CAST({expression} AS BIGINT) AS {name}" for name, (expression, _) in values.items()]
     wholes = ["customer", *(f"MAX({name}) AS {name}" for name in (*_UNIT, *raw))]
     blocks = {
-        "stacked": "\n  UNION ALL\n  ".join(_stack(sources, raw)),
+        "stacked": "\n  UNION ALL\n  ".join(_stack(sources, raw, origin)),
         "whole": "\n  ".join((_select(wholes), "FROM stacked GROUP BY customer")),
         "figures": "\n  ".join((_select(figures), "FROM whole f LEFT JOIN arms a ON a.variant = f.variant")),
     }
@@ -137,7 +147,7 @@ def statement(monomials: Sequence[Monomial], tables: Mapping[str, Part], cut: st
         blocks["capped"] = "\n  ".join((_select(kept), "FROM figures f CROSS JOIN limits l"))
     return "\n".join(
         (
-            with_clause(("units", "arms", *sources), tables, cut, merged=merged),
+            with_clause(("units", "arms", *sources), tables, cut, merged=merged, own=own),
             *(f", {name} AS (\n  {text}\n)" for name, text in blocks.items()),
             _select(totals),
             f"FROM {'capped' if capped else 'figures'}\nGROUP BY variant, segment, cut, epoch, t0 / {DAY}",
@@ -165,15 +175,16 @@ def _select(columns: Sequence[str]) -> str:
 
 
 def _expression(name: str) -> tuple[str, tuple[str, ...]]:
-    return (f"COALESCE(f.{name}, 0)", (name,)) if name in _SIMPLE else _DERIVED[name]
+    is_plain = name in _SIMPLE or name.startswith("own_")
+    return (f"COALESCE(f.{name}, 0)", (name,)) if is_plain else _DERIVED[name]
 
 
-def _stack(sources: Sequence[str], raw: Sequence[str]) -> Iterable[str]:
+def _stack(sources: Sequence[str], raw: Sequence[str], origin: Mapping[str, str]) -> Iterable[str]:
     """One SELECT for the units, one for each source, all of the same columns."""
     nothing = {name: f"CAST(NULL AS {'TEXT' if name in _TEXT else 'BIGINT'})" for name in (*_UNIT, *raw)}
     yield _selected("units", {**nothing, **{name: name for name in _UNIT}})
     for source in sources:
-        own = {column: column for column in raw if _SOURCE_OF[column] == source}
+        own = {column: column for column in raw if origin[column] == source}
         yield _selected(source, {**nothing, **own})
 
 
@@ -207,10 +218,22 @@ def _sums(i: int, product: Monomial) -> Iterable[str]:
     yield f"SUM({power} - {middle}) AS f{i}"
 
 
-def with_clause(wanted: Iterable[str], tables: Mapping[str, Part], cut: str, *, merged: bool) -> str:
+def with_clause(
+    wanted: Iterable[str],
+    tables: Mapping[str, Part],
+    cut: str,
+    *,
+    merged: bool,
+    own: Mapping[str, Part] | None = None,
+) -> str:
     """The WITH clause of the parts that `wanted` read, each before its readers."""
     known = {**tables, **{name: PARTS[name] for name in _IDENTITY}}
-    known |= {**({"raw_seen": MERGED["raw_seen"]} if merged else {}), **PARTS, **(MERGED if merged else {})}
+    known |= {
+        **({"raw_seen": MERGED["raw_seen"]} if merged else {}),
+        **PARTS,
+        **(MERGED if merged else {}),
+        **(own or {}),
+    }
     needed: set[str] = set()
     queue = list(wanted)
     while queue:

@@ -14,7 +14,6 @@ from offerlab.api.requests import NewExperiment, Reweigh, StopExperiment
 from offerlab.api.responses import ExperimentView, experiment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.experiment import EVERYONE, Experiment
-from offerlab.domain.metric import METRICS
 from offerlab.errors import InvalidInput, NotFound
 from offerlab.workflows import authoring
 from offerlab.workflows.desk import Desk
@@ -179,12 +178,6 @@ async def stop_experiment(request: AnyRequest, key: FromPath[str]) -> Response[b
     return await change(request, work, body=body)
 
 
-@get("/v1/metrics", opt=operation("read", "List the metrics that can be measured", answers={200: Page}, query=QUERY))
-async def list_metrics(request: AnyRequest) -> Response[bytes]:
-    """Metrics in order of their keys."""
-    return reply(page_of(request, METRICS, msgspec.to_builtins))
-
-
 def _found(request: AnyRequest, key: str) -> Experiment:
     found = snapshot_of(request).experiments.get(key)
     if found is None:
@@ -203,5 +196,4 @@ HANDLERS: Final[list[Any]] = [
     resume_experiment,
     archive_experiment,
     stop_experiment,
-    list_metrics,
 ]

@@ -17,6 +17,7 @@ from offerlab.domain.experiment import (
     ValueType,
     Variant,
 )
+from offerlab.domain.metric import Counted, CustomMetric, Source, Sum
 from offerlab.domain.money import to_micro
 from offerlab.domain.naming import Key
 from offerlab.domain.offer import (
@@ -201,6 +202,43 @@ class NewAttribute(_Body, frozen=True, kw_only=True):
             purpose=self.purpose,
             explicit_consent=self.explicit_consent,
             shown=self.shown,
+        )
+
+
+class CountedBody(_Body, frozen=True, kw_only=True):
+    """What is added up for a customer; `where` names fields (`sku`, `offer`) with the values of which one must fit."""
+
+    event: Source
+    sum: Sum = "events"
+    where: dict[Literal["sku", "offer"], tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...]] = {}
+    from_hours: float = 0.0
+    to_hours: float | None = None
+
+    def to_domain(self) -> Counted:
+        """The same, as the domain knows it."""
+        where = {str(field): tuple(dict.fromkeys(values)) for field, values in self.where.items()}
+        return Counted(event=self.event, sum=self.sum, where=where, from_hours=self.from_hours, to_hours=self.to_hours)
+
+
+class NewMetric(_Body, frozen=True, kw_only=True):
+    """A metric of the shop's own, by definition over events: no SQL, no code."""
+
+    key: Key
+    kind: Literal["proportion", "mean", "ratio"]
+    value: CountedBody
+    per: CountedBody | None = None
+    name: Name = ""
+    better: Literal["up", "down"] = "up"
+
+    def to_domain(self) -> CustomMetric:
+        """The metric; the workflow checks it."""
+        return CustomMetric(
+            key=self.key,
+            kind=self.kind,
+            value=self.value.to_domain(),
+            per=None if self.per is None else self.per.to_domain(),
+            name=self.name,
+            better=self.better,
         )
 
 

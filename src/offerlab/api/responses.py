@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import SLOTS, Experiment, control_of
+from offerlab.domain.metric import Counted, CustomMetric, Metric
 from offerlab.domain.money import from_micro, text
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
@@ -54,6 +55,37 @@ class SegmentView(Struct, frozen=True, kw_only=True):
     name: str
     priority: int
     rule: dict[str, object]
+
+
+class MetricView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A metric: one that every shop has, or the shop's own with its definition."""
+
+    key: str
+    kind: str
+    unit: str
+    better: str
+    causal: bool
+    custom: bool = False
+    name: str | None = None
+    value: Counted | None = None
+    per: Counted | None = None
+
+
+def metric_view(metric: Metric | CustomMetric) -> MetricView:
+    """A metric as the list shows it."""
+    own = metric if isinstance(metric, CustomMetric) else None
+    plain = metric.metric if isinstance(metric, CustomMetric) else metric
+    return MetricView(
+        key=plain.key,
+        kind=plain.kind,
+        unit=plain.unit,
+        better=plain.better,
+        causal=plain.causal,
+        custom=own is not None,
+        name=own.name or None if own is not None else None,
+        value=None if own is None else own.value,
+        per=None if own is None else own.per,
+    )
 
 
 class LayerView(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
-from offerlab.domain.metric import METRICS, Role
+from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role
 from offerlab.errors import Conflict, InvalidDefinition, InvalidPlan
 
 Status = Literal["draft", "running", "paused", "stopped", "archived"]
@@ -50,12 +50,23 @@ class MetricPlan(Struct, frozen=True, kw_only=True):
 
     Attributes:
         margins: by guardrail, the relative worsening that is still within its limit (0.05 = 5 %).
+        custom: the shop's own metrics among them, as they were defined then.
     """
 
     primary: str
     secondary: tuple[str, ...] = ()
     guardrails: tuple[str, ...] = ()
     margins: dict[str, float] = {}
+    custom: tuple[CustomMetric, ...] = ()
+
+    def definition(self, key: str) -> Metric:
+        """A metric of the plan, of the contract or the shop's own.
+
+        Raises:
+            KeyError: neither.
+        """
+        own = next((each for each in self.custom if each.key == key), None)
+        return METRICS[key] if own is None else own.metric
 
     def roles(self) -> dict[str, Role]:
         """Every metric of the plan with its role, the primary one first."""
@@ -320,7 +331,7 @@ def _check_variants(experiment: Experiment) -> None:
 def _check_metrics(plan: MetricPlan) -> None:
     for field, keys in (("primary", (plan.primary,)), ("secondary", plan.secondary), ("guardrails", plan.guardrails)):
         for key in keys:
-            if key not in METRICS:
+            if key not in METRICS and all(each.key != key for each in plan.custom):
                 raise InvalidDefinition(f"no metric is called {key!r}", field=f"metrics.{field}")
     for key, margin in plan.margins.items():
         if key not in plan.guardrails:

@@ -5,14 +5,14 @@ from one statistic, so that they nest and never contradict each other.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from scipy.special import ndtr, ndtri
 
-from offerlab.domain.metric import METRICS, MetricKind
+from offerlab.domain.metric import MetricKind
 from offerlab.reporting.measures import COVARIATES, MEASURES, Measure
 from offerlab.reporting.split import Arms, Strata
 from offerlab.stats import contrast, trust
@@ -51,37 +51,44 @@ class Contrast(Struct, frozen=True):
     strata: int = 1
 
 
-def contrast_of(metric: str, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> Contrast:
+class Asked(Struct, frozen=True):
+    """What is compared: what a metric adds up, and of which kind it is."""
+
+    measure: Measure
+    kind: MetricKind
+
+
+ROI: Final = Asked(MEASURES["roi"], "roi")
+
+
+def contrast_of(asked: Asked, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> Contrast:
     """The contrast of two arms by the test that belongs to the metric's kind.
 
     Args:
-        metric: key of the contract.
+        asked: the metric.
         strata: the customers.
         reference: index of the arm compared with.
         treatment: index of the arm compared.
         alphas: two-sided error rates, each in (0, 1); all are answered by one test.
     """
-    return _contrast(MEASURES[metric], METRICS[metric].kind, strata, (reference, treatment), alphas)
+    return _contrast(asked, strata, reference, treatment, alphas)
 
 
 def capped_contrast(
-    metric: str, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]
+    asked: Asked, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]
 ) -> Contrast | None:
     """The same contrast of the metric capped at its pooled percentile; None where nothing is capped."""
-    measure = MEASURES[metric]
-    limit = strata.cells.limits.get(measure.numerator)
+    limit = strata.cells.limits.get(asked.measure.numerator)
     if limit is None or not limit.touched:
         return None
-    below = replace(measure, numerator=limit.below)
+    below = replace(asked, measure=replace(asked.measure, numerator=limit.below))
     if not strata.cells.has(*([limit.below] * 3)):
         return None
-    return _contrast(below, METRICS[metric].kind, strata, (reference, treatment), alphas)
+    return _contrast(below, strata, reference, treatment, alphas)
 
 
-def _contrast(
-    measure: Measure, kind: MetricKind, strata: Strata, arms_of: tuple[int, int], alphas: Sequence[float]
-) -> Contrast:
-    reference, treatment = arms_of
+def _contrast(asked: Asked, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> Contrast:
+    measure, kind = asked.measure, asked.kind
     if kind == "mean" and strata.knows(measure.numerator):
         columns = (measure.numerator, *COVARIATES)
         return _adjusted(strata.pairs(columns, reference, treatment, dummies=True), alphas)

@@ -14,7 +14,6 @@ from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Experiment
 from offerlab.reporting.cells import Cell, Cells
 from offerlab.reporting.comparing import columns_of
-from offerlab.reporting.measures import MEASURES
 from offerlab.reporting.metrics import Frame, effect_of, reference_of
 from offerlab.reporting.report import Day, DayArm, DayEffect
 from offerlab.reporting.split import Strata, planned_shares
@@ -30,7 +29,7 @@ def days_of(frame: Frame, *, as_of: int) -> tuple[Day, ...]:
     cells = frame.strata.cells
     if not cells.cells:
         return ()
-    slim = cells.only(columns_of(MEASURES[experiment.metrics.primary]))
+    slim = cells.only(columns_of(frame.measure(experiment.metrics.primary)))
     running = Strata(experiment, slim, fill=False)
     rule = replace(frame.rule, kind="always")
     sofar = replace(frame, strata=running, rule=rule, looks=(), detailed=False)

@@ -109,7 +109,7 @@ def _readings(
     for i, arm in enumerate(experiment.variants):
         if i != control and frames:
             outcomes = [
-                _measurable(contrast_of(key, each.strata, control, i, [frame.rule.alpha]).said[0])
+                _measurable(contrast_of(frame.asked(key), each.strata, control, i, [frame.rule.alpha]).said[0])
                 for each in frames.values()
             ]
             found[arm.key] = i, read_segments(outcomes, margin=margin, alpha=frame.rule.alpha)

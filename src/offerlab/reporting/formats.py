@@ -105,7 +105,7 @@ def as_csv(report: Report) -> str:
 
 
 def _title(metric: MetricResult, language: Language) -> str:
-    name = metric_name(metric.metric, language)
+    name = metric.name or metric_name(metric.metric, language)
     return name[:1].upper() + name[1:]
 
 

@@ -10,7 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from offerlab.domain.metric import METRICS
+from offerlab.domain.experiment import MetricPlan
+from offerlab.domain.metric import Counted, CustomMetric
 
 Monomial: TypeAlias = tuple[str, ...]
 """Names of values multiplied with each other, sorted; a flag stands once, because 1 times 1 is 1."""
@@ -145,6 +146,33 @@ def nonzero(value: str) -> str:
     return f"{value}?"
 
 
-def is_ratio(metric: str) -> bool:
-    """Whether the metric divides one sum by another."""
-    return METRICS[metric].kind in {"ratio", "roi", "duration"}
+def own_values(i: int, metric: CustomMetric) -> tuple[str, ...]:
+    """Names of what the plan's `i`-th own metric adds up: its value, and what it is divided by."""
+    counted = [(name, each) for name, each in (("value", metric.value), ("per", metric.per)) if each is not None]
+    return tuple(f"own_{i}_{name}{_grain(metric, each)}" for name, each in counted)
+
+
+def _grain(metric: CustomMetric, counted: Counted) -> str:
+    if metric.kind == "proportion" or counted.sum not in ("revenue", "discount", "number"):
+        return ""
+    return "_hundredths" if counted.sum == "number" else "_money"
+
+
+def measure_of(plan: MetricPlan, key: str) -> Measure:
+    """What a metric of the plan adds up.
+
+    Raises:
+        KeyError: no metric of the contract, nor the plan's own.
+    """
+    for i, own in enumerate(plan.custom):
+        if own.key == key:
+            values = own_values(i, own)
+            return Measure(values[0], values[1] if len(values) > 1 else None)
+    return MEASURES[key]
+
+
+def divisor(value: str, minor: int) -> int:
+    """How many of a value's integers make one unit: `minor` for money, 100 for numbers that people give."""
+    if value in MONEY or value.endswith("_money"):
+        return minor
+    return 100 if value.startswith("own_") and value.endswith("_hundredths") else 1

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from scipy.special import ndtr
 
 from offerlab.domain.experiment import Experiment
-from offerlab.domain.metric import METRICS, Metric, Role
+from offerlab.domain.metric import Metric, Role
 from offerlab.reporting.beliefs import beliefs, chances
-from offerlab.reporting.comparing import capped_contrast, columns_of, contrast_of
+from offerlab.reporting.comparing import Asked, capped_contrast, columns_of, contrast_of
 from offerlab.reporting.looking import PastLook, looks_at
-from offerlab.reporting.measures import COSTED, FLAGS, MEASURES, measured, nonzero
+from offerlab.reporting.measures import COSTED, FLAGS, Measure, measure_of, measured, nonzero
 from offerlab.reporting.report import (
     Arm,
     Capped,
@@ -55,6 +55,18 @@ class Frame(Struct, frozen=True, kw_only=True):
     detailed: bool = True
     prior: Prior = FALLBACK
 
+    def metric(self, key: str) -> Metric:
+        """A metric of the plan."""
+        return self.experiment.metrics.definition(key)
+
+    def measure(self, key: str) -> Measure:
+        """What it adds up."""
+        return measure_of(self.experiment.metrics, key)
+
+    def asked(self, key: str) -> Asked:
+        """Both, for a comparison."""
+        return Asked(self.measure(key), self.metric(key).kind)
+
 
 def metric_results(frame: Frame) -> tuple[MetricResult, ...]:
     """Every metric of the plan in its order, companions behind the metric that asked for them."""
@@ -73,7 +85,7 @@ def reference_of(experiment: Experiment) -> int:
 
 
 def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricResult:
-    metric = METRICS[key]
+    metric = frame.metric(key)
     shown = _with_effect(frame.experiment, key)
     why = _withheld(frame, key, shown)
     effects: tuple[Effect, ...] = ()
@@ -95,6 +107,7 @@ def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricRes
         causal=metric.causal,
         companion=companion,
         undetermined=why,
+        name=next((own.name for own in frame.experiment.metrics.custom if own.key == key and own.name), None),
         best=chances(metric, arms, effects, frame.prior, frame.rule.alpha)
         if frame.detailed and role != "guardrail"
         else (),
@@ -106,7 +119,7 @@ def _withheld(frame: Frame, key: str, shown: Sequence[int]) -> Undetermined | No
     if not shown:
         return Undetermined("no_offer", "No arm has an offer that could be accepted.")
     strata = frame.strata
-    if COSTED & set(columns_of(MEASURES[key])) and strata.total("uncosted"):
+    if COSTED & set(columns_of(frame.measure(key))) and strata.total("uncosted"):
         missing, lines = strata.total("uncosted"), strata.total("lines")
         return Undetermined("no_unit_cost", f"{missing} of {lines} lines sold have no unit cost.")
     if key == "roi" and frame.experiment.control is None:
@@ -117,7 +130,7 @@ def _withheld(frame: Frame, key: str, shown: Sequence[int]) -> Undetermined | No
 
 
 def _arm(frame: Frame, key: str, variant: int, why: Undetermined | None) -> Arm:
-    measure, kind = MEASURES[key], METRICS[key].kind
+    measure, kind = frame.measure(key), frame.metric(key).kind
     name = frame.experiment.variants[variant].key
     tally = frame.strata.arm(variant)
     moments = frame.strata.cells.moments(columns_of(measure), [tally])[0]
@@ -168,13 +181,13 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         return _silent(names[treatment], names[reference], Undetermined("no_units", "An arm has no customers."))
     today = alpha_now(n, frame.rule, [look.n for look in looks])
     alphas = [today, frame.rule.alpha, *(_INNER.values() if frame.detailed else ())]
-    contrast = contrast_of(key, frame.strata, reference, treatment, alphas)
+    contrast = contrast_of(frame.asked(key), frame.strata, reference, treatment, alphas)
     now, first = _safe(contrast.said[0], frame, looks), contrast.said[1]
     if isinstance(now, stats.Undetermined) or isinstance(first, stats.Undetermined):
         said = now if isinstance(now, stats.Undetermined) else first
         return _silent(names[treatment], names[reference], _reason(said))
     raw = _safe(contrast.raw[0], frame, looks) if contrast.adjusted else now
-    chance, loss = _bayes(METRICS[key], first)
+    chance, loss = _bayes(frame.metric(key), first)
     cautions = _cautions(frame, key, reference, treatment, now, contrast.strata)
     return Effect(
         variant=names[treatment],
@@ -198,7 +211,7 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
         z=first.z,
         standard_error=first.standard_error,
         saved=contrast.saved if contrast.adjusted else None,
-        bayes=beliefs(METRICS[key], first, _arm(frame, key, reference, None).mean, frame.prior),
+        bayes=beliefs(frame.metric(key), first, _arm(frame, key, reference, None).mean, frame.prior),
         capped=_capped(frame, key, reference, treatment, today) if frame.detailed else None,
         exact=_exact(frame, key, reference, treatment) if _is_early(cautions) else None,
     )
@@ -206,8 +219,8 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
 
 def _capped(frame: Frame, key: str, reference: int, treatment: int, today: float) -> Capped | None:
     """The capped metric at today's level: it has no record of looks, so its ranges are those of one reading a look."""
-    contrast = capped_contrast(key, frame.strata, reference, treatment, [today])
-    value = MEASURES[key].numerator
+    contrast = capped_contrast(frame.asked(key), frame.strata, reference, treatment, [today])
+    value = frame.measure(key).numerator
     limit = frame.strata.cells.limits.get(value)
     if contrast is None or limit is None or limit.limit is None:
         return None
@@ -229,8 +242,8 @@ def _is_early(cautions: Sequence[Caution]) -> bool:
 
 def _exact(frame: Frame, key: str, reference: int, treatment: int) -> Estimate | None:
     """A rate before its normal theory holds: the exact sequence over the converters, stratum by stratum."""
-    value = MEASURES[key].numerator
-    if METRICS[key].kind != "proportion":
+    value = frame.measure(key).numerator
+    if frame.metric(key).kind != "proportion":
         return None
     strata = frame.strata.pairs((value,), reference, treatment)
     shares = frame.strata.shares(reference, treatment)
@@ -265,11 +278,11 @@ def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
     treatment = frame.experiment.index_of(effect.variant)
     if effect.absolute is None or treatment is None:
         return replace(effect, limit="cant_tell", margin=size * abs(level))
-    better = METRICS[key].better
+    better = frame.metric(key).better
     margin = Margin(min(size, _LARGEST_MARGIN), relative=True, better="higher" if better == "up" else "lower")
 
     def test(alpha: float) -> stats.Outcome:
-        return contrast_of(key, frame.strata, reference, treatment, [alpha]).said[0]
+        return contrast_of(frame.asked(key), frame.strata, reference, treatment, [alpha]).said[0]
 
     rule = replace(frame.rule, alpha=plan.alpha / 2, sides=1)
     said = guard(test, margin, frame.strata.n, rule, looks_at(frame.looks, key, effect.variant))
@@ -310,7 +323,7 @@ def _cautions(
 ) -> tuple[Caution, ...]:
     told = [Caution(each.code, each.detail) for each in now.warnings]
     arms = [frame.strata.arm(i) for i in (reference, treatment)]
-    value = MEASURES[key].numerator
+    value = frame.measure(key).numerator
     flag = (value if value in FLAGS else nonzero(value),)
     at = frame.strata.cells.monomials.index(flag)
     converters = float(sum(tally.sums[at] for tally in arms))
@@ -320,7 +333,7 @@ def _cautions(
         told.append(Caution("too_few", "Fewer than 40 customers with a value are expected in the smaller arm so far."))
     if strata > 1:
         told.append(Caution("stratified", f"{strata} periods or segments with another split were compared apart."))
-    if not METRICS[key].causal:
+    if not frame.metric(key).causal:
         told.append(Caution("selected", "Only buyers are looked at, and the offer changes who buys."))
     return tuple(told)
 

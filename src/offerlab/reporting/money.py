@@ -4,7 +4,7 @@ from typing import Final
 
 from scipy.special import ndtri
 
-from offerlab.reporting.comparing import contrast_of, mean_outcome
+from offerlab.reporting.comparing import ROI, contrast_of, mean_outcome
 from offerlab.reporting.metrics import Frame, as_interval
 from offerlab.reporting.report import Interval, Money, MoneyStep, Undetermined
 from offerlab.stats import effect as stats
@@ -55,7 +55,7 @@ def _money(frame: Frame, reference: int, treatment: int, currency: str) -> Money
             attributed_revenue=attributed,
             undetermined=why,
         )
-    roi = contrast_of("roi", strata, reference, treatment, [frame.rule.alpha]).said[0]
+    roi = contrast_of(ROI, strata, reference, treatment, [frame.rule.alpha]).said[0]
     mean, error = PER * net.absolute.estimate, PER * net.standard_error
     return Money(
         variant=name,

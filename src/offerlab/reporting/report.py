@@ -189,6 +189,7 @@ class MetricResult(Struct, frozen=True, kw_only=True):
         role: as planned; `companion` marks `offered_item_rate` where `acceptance_rate` asked for it.
         causal: False where only buyers are looked at, whom the offer itself selects.
         undetermined: why the metric as a whole can't be said (no cost data, no accepting arm, …).
+        name: what the shop calls its own metric.
         best: for each arm, the reference first, the chance to be the best under the programme's prior.
     """
 
@@ -203,6 +204,7 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     companion: bool = False
     undetermined: Undetermined | None = None
     best: tuple[ArmChance, ...] = ()
+    name: str | None = None
 
 
 class Projection(Struct, frozen=True, kw_only=True):

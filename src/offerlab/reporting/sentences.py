@@ -58,7 +58,7 @@ def reason_sentence(reason: Reason, report: Report, language: Language) -> str:
 
 
 def _fill(reason: Reason, currency: str, language: Language) -> str:
-    metric = METRICS[reason.metric] if reason.metric else None
+    metric = METRICS.get(reason.metric) if reason.metric else None
     unit = reason.unit or (metric.unit if metric else "count")
 
     def amount(value: float | None, *, size: bool = False) -> str:

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from scipy.special import ndtri
 
 from offerlab.domain.experiment import Experiment
-from offerlab.domain.metric import METRICS
 from offerlab.reporting.report import (
     Decision,
     Effect,
@@ -108,19 +107,19 @@ def _better(
     experiment: Experiment, primary: MetricResult, guardrails: Sequence[MetricResult], situation: Situation
 ) -> Verdict | None:
     """A treatment that is shown to be better and harms nothing; or one that is better and harms."""
-    alpha, sign = experiment.analysis.alpha, _sign(primary.metric)
+    alpha, sign = experiment.analysis.alpha, _sign(primary)
     better = [each for each in primary.effects if _is_shown(each, alpha) and sign * _estimate(each) > 0]
     better.sort(key=lambda each: -sign * _estimate(each))
     harmed: Reason | None = None
     for effect in better:
-        about = {metric.metric: _of(metric, effect.variant) for metric in guardrails}
-        past = [(key, each) for key, each in about.items() if each is not None and each.limit == "past"]
+        about = [(metric, _of(metric, effect.variant)) for metric in guardrails]
+        past = [(metric, each) for metric, each in about if each is not None and each.limit == "past"]
         if past:
             harmed = harmed or _about("keep_guardrail", past[0][0], past[0][1], detail=primary.metric)
             continue
-        unclear = [(key, each) for key, each in about.items() if each is None or each.limit != "within"]
-        reasons = [_about(_ship_code(primary.metric, plain=bool(unclear) or not about), primary.metric, effect)]
-        reasons += [_about("guardrail_unclear", key, each) for key, each in unclear if each and each.absolute]
+        unclear = [(metric, each) for metric, each in about if each is None or each.limit != "within"]
+        reasons = [_about(_ship_code(primary, plain=bool(unclear) or not about), primary, effect)]
+        reasons += [_about("guardrail_unclear", metric, each) for metric, each in unclear if each and each.absolute]
         return _verdict("ship", effect.variant, reasons, situation)
     return None if harmed is None else _verdict("keep_control", harmed.variant, (harmed,), situation)
 
@@ -144,7 +143,7 @@ def _better_somewhere(
             continue
         within = segment.metrics[0]
         about = [_past(each) for each in (*guardrails, *segment.metrics) if each.role == "guardrail"]
-        sign = _sign(within.metric)
+        sign = _sign(within)
         for effect in within.effects:
             gain = sign * _estimate(effect)
             harmed = any(effect.variant in past for past in about)
@@ -152,7 +151,7 @@ def _better_somewhere(
                 continue
             error = effect.standard_error or 1.0
             if best is None or gain / error > best[0]:
-                reason = _about("ship_segment", within.metric, effect, segment=segment.segment)
+                reason = _about("ship_segment", within, effect, segment=segment.segment)
                 shipped = _verdict("ship", effect.variant, (reason,), situation)
                 best = gain / error, replace(shipped, segment=segment.segment)
     return None if best is None else best[1]
@@ -165,18 +164,18 @@ def _past(guardrail: MetricResult) -> set[str]:
 
 def _worse(experiment: Experiment, primary: MetricResult, situation: Situation) -> Verdict | None:
     """Every treatment is shown to be worse."""
-    alpha, sign = experiment.analysis.alpha, _sign(primary.metric)
+    alpha, sign = experiment.analysis.alpha, _sign(primary)
     effects = primary.effects
     if not effects or not all(_is_shown(each, alpha) and sign * _estimate(each) < 0 for each in effects):
         return None
     code = "keep_worse" if sign > 0 else "keep_worse_higher"
     worst = min(effects, key=lambda each: sign * _estimate(each))
-    return _verdict("keep_control", worst.variant, (_about(code, primary.metric, worst),), situation)
+    return _verdict("keep_control", worst.variant, (_about(code, primary, worst),), situation)
 
 
 def _too_small(experiment: Experiment, primary: MetricResult, situation: Situation) -> Verdict | None:
     """No treatment can reach the smallest gain worth having."""
-    sign, worth = _sign(primary.metric), _worth_having(experiment, primary)
+    sign, worth = _sign(primary), _worth_having(experiment, primary)
     if worth is None or not primary.effects:
         return None
     for effect in primary.effects:
@@ -184,13 +183,13 @@ def _too_small(experiment: Experiment, primary: MetricResult, situation: Situati
         if not _is_trusted(effect) or best is None or best >= worth:
             return None
     first = max(primary.effects, key=lambda each: sign * _estimate(each))
-    reason = _about("keep_too_small", primary.metric, first, mde=worth)
+    reason = _about("keep_too_small", primary, first, mde=worth)
     return _verdict("keep_control", first.variant, (reason,), situation)
 
 
 def _open(experiment: Experiment, primary: MetricResult, situation: Situation) -> Verdict:
     """Nothing is shown yet: go on, or, when the plan has run out, say that nothing can be said."""
-    sign = _sign(primary.metric)
+    sign = _sign(primary)
     told = [each for each in primary.effects if each.absolute is not None]
     if not told:
         why = next((each.undetermined for each in primary.effects if each.undetermined), primary.undetermined)
@@ -199,7 +198,7 @@ def _open(experiment: Experiment, primary: MetricResult, situation: Situation) -
         return _verdict("keep_control" if situation.over else "keep_running", None, (reason,), situation)
     best = max(told, key=lambda each: sign * _estimate(each))
     if situation.over:
-        return _verdict("keep_control", best.variant, (_about("keep_undecided", primary.metric, best),), situation)
+        return _verdict("keep_control", best.variant, (_about("keep_undecided", primary, best),), situation)
     worth = _worth_having(experiment, primary)
     more = None if worth is None else _customers_needed(experiment, best, worth, situation.customers)
     if worth is None or more is None:
@@ -208,26 +207,26 @@ def _open(experiment: Experiment, primary: MetricResult, situation: Situation) -
     days = ceil(more / situation.per_day) if situation.per_day else None
     code = "run_on_open" if days is None else "run_on_hopeless" if days > 7 * HOPELESS_WEEKS else "run_on"
     weeks = None if days is None else ceil(days / 7)
-    reason = _about(code, primary.metric, best, mde=worth, total=more, days=days, weeks=weeks)
+    reason = _about(code, primary, best, mde=worth, total=more, days=days, weeks=weeks)
     return _verdict("keep_running", best.variant, (reason,), situation, days)
 
 
-def _ship_code(metric: str, *, plain: bool) -> str:
-    if METRICS[metric].better == "down":
+def _ship_code(metric: MetricResult, *, plain: bool) -> str:
+    if metric.better == "down":
         return "ship_plain_lower" if plain else "ship_lower"
     if plain:
         return "ship_plain"
-    return "ship_profit" if metric == "gross_profit_per_customer" else "ship"
+    return "ship_profit" if metric.metric == "gross_profit_per_customer" else "ship"
 
 
-def _about(code: str, metric: str, effect: Effect, **more: object) -> Reason:
+def _about(code: str, metric: MetricResult, effect: Effect, **more: object) -> Reason:
     """A reason that quotes an effect's default estimate and range."""
     said = effect.absolute
     plain = Reason(
         code=code,
-        metric=metric,
+        metric=metric.metric,
         variant=effect.variant,
-        unit=METRICS[metric].unit,
+        unit=metric.unit,
         estimate=said.estimate if said else None,
         lower=said.lower if said else None,
         upper=said.upper if said else None,
@@ -237,8 +236,8 @@ def _about(code: str, metric: str, effect: Effect, **more: object) -> Reason:
     return replace(plain, **more)
 
 
-def _sign(metric: str) -> float:
-    return 1.0 if METRICS[metric].better == "up" else -1.0
+def _sign(metric: MetricResult) -> float:
+    return 1.0 if metric.better == "up" else -1.0
 
 
 def _estimate(effect: Effect) -> float:

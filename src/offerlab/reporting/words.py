@@ -6,8 +6,6 @@ Values arrive as words already (`figures`); in Korean a fixed noun follows each,
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from offerlab.domain.metric import METRICS
-
 Language = Literal["en", "ko"]
 
 METRIC_NAMES: Final[dict[str, tuple[str, str]]] = {
@@ -408,9 +406,5 @@ def say(
 
 
 def metric_name(metric: str, language: Language) -> str:
-    """What people call a metric.
-
-    Raises:
-        KeyError: not in the contract.
-    """
-    return METRIC_NAMES[METRICS[metric].key][language == "ko"]
+    """What people call a metric; a shop's own metric by its key."""
+    return METRIC_NAMES.get(metric, (metric, metric))[language == "ko"]

@@ -25,6 +25,7 @@ from offerlab.domain.experiment import (
     moved,
 )
 from offerlab.domain.layer import Layer
+from offerlab.domain.metric import CustomMetric, check_metric
 from offerlab.domain.offer import Offer, check_offer
 from offerlab.domain.product import Product, Relation, check_relation
 from offerlab.domain.project import ProjectSettings, check_settings
@@ -32,7 +33,7 @@ from offerlab.domain.segment import Segment
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
 from offerlab.messaging.message import compile_message
-from offerlab.storage import experiments, offers, products, projects, segments
+from offerlab.storage import experiments, metrics, offers, products, projects, segments
 from offerlab.storage.arrivals import recent_customers
 from offerlab.storage.database import reading
 from offerlab.workflows.desk import Desk
@@ -241,6 +242,61 @@ def change_settings(desk: Desk, changed: Callable[[ProjectSettings], ProjectSett
     return fresh
 
 
+def create_metric(desk: Desk, metric: CustomMetric) -> tuple[CustomMetric, bool]:
+    """Store a metric of the shop's own; see `create_offer`.
+
+    Raises:
+        Conflict: another metric has this key.
+        InvalidDefinition: it contradicts itself, or has the key of a metric that every shop has.
+    """
+    check_metric(metric)
+    with desk.change() as connection:
+        known = metrics.find(connection, desk.project_id, metric.key)
+        if known is not None:
+            return _identical(known, metric, f"metric {metric.key!r}"), False
+        metrics.save(connection, desk.project_id, metric, now=desk.runtime.now())
+        desk.log(connection, "define", f"metric:{metric.key}", after=metric)
+    return metric, True
+
+
+def update_metric(desk: Desk, metric: CustomMetric) -> CustomMetric:
+    """Replace a metric of the shop's own.
+
+    Raises:
+        NotFound: no such metric.
+        Conflict: an experiment measures it: its plan keeps the definition that it was made with.
+        InvalidDefinition: it contradicts itself.
+    """
+    check_metric(metric)
+    with desk.change() as connection:
+        known = metrics.find(connection, desk.project_id, metric.key)
+        if known is None:
+            raise NotFound(f"no metric of this shop has the key {metric.key!r}")
+        if known != metric:
+            for experiment in experiments.everything(connection, desk.project_id, archived=False):
+                if metric.key in experiment.metrics.roles():
+                    raise Conflict(
+                        f"metric {metric.key!r} is measured by the experiment {experiment.key!r}: it stays as it is",
+                        extra={"experiment": experiment.key},
+                    )
+            metrics.save(connection, desk.project_id, metric, now=desk.runtime.now())
+            desk.log(connection, "define", f"metric:{metric.key}", before=known, after=metric)
+    return metric
+
+
+def metrics_of(runtime: Runtime, project_id: int) -> dict[str, CustomMetric]:
+    """All metrics of the shop's own by key."""
+    with reading(runtime.engine) as connection:
+        return metrics.everything(connection, project_id)
+
+
+def _with_own_metrics(connection: Connection, desk: Desk, experiment: Experiment) -> Experiment:
+    """The plan with the definitions of the shop's own metrics in it, in order of their roles."""
+    known = metrics.everything(connection, desk.project_id)
+    own = tuple(known[key] for key in experiment.metrics.roles() if key in known)
+    return replace(experiment, metrics=replace(experiment.metrics, custom=own))
+
+
 def create_layer(desk: Desk, layer: Layer) -> tuple[Layer, bool]:
     """Store a new layer; its salt is drawn here. See `create_offer`."""
     with desk.change() as connection:
@@ -270,6 +326,7 @@ def draft(desk: Desk, experiment: Experiment) -> tuple[Experiment, bool]:
         InvalidDefinition, InvalidPlan: it contradicts itself, or names what does not exist.
     """
     with desk.change() as connection:
+        experiment = _with_own_metrics(connection, desk, experiment)
         known = experiments.find(connection, desk.project_id, experiment.key)
         if known is not None:
             return _identical(known, _with_life_of(known, experiment), f"experiment {experiment.key!r}"), False
@@ -289,7 +346,7 @@ def edit(desk: Desk, experiment: Experiment) -> Experiment:
     """
     with desk.change() as connection:
         known = _find(connection, desk, experiment.key)
-        fresh = _with_life_of(known, experiment)
+        fresh = _with_life_of(known, _with_own_metrics(connection, desk, experiment))
         if fresh == known:
             return known
         if known.status != "draft":

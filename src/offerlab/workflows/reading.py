@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from offerlab import __version__
-from offerlab.aggregation.needs import course_of, needs_of
+from offerlab.aggregation.needs import needs_of_plan
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import DAY, to_micros
 from offerlab.domain.experiment import Experiment, started_at
@@ -59,7 +59,7 @@ def read_report(
         offers = stored_offers.in_force(connection, project_id, experiment.offer_keys(), at=started_at(experiment))
         cells = SqlEngine(connection, project_id).cells(
             experiment,
-            needs_of(experiment.metrics.roles(), course=course_of(experiment.metrics.primary)),
+            needs_of_plan(experiment.metrics),
             offers=offers,
             currency=snapshot.project.currency,
             as_of=moment,
