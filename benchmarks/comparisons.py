@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,13 +25,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from offerlab.stats import group_sequential, repeated, stagewise
 from offerlab.stats.capping import capped, pooled_cap
 from offerlab.stats.cuped import adjusted_differences
+from offerlab.stats.effects import Effects
+from offerlab.stats.group_sequential import Plan, boundaries
+from offerlab.stats.looks import Rule
 from offerlab.stats.means import mean_differences
 from offerlab.stats.moments import Moments, from_values, stack
+from offerlab.stats.peeking import safe_effects
 from offerlab.stats.proportions import proportion_differences
 from offerlab.stats.ratios import ratio_differences
 from support.resampling import resample, tails
+from support.retail import CUTS, customers_at, reassigned, retail
 
 Array = NDArray[np.float64]
 COMPARISONS = 1_000
@@ -41,7 +47,9 @@ PEER = "gbstats==0.8.0"
 
 GBSTATS = """
 import sys, time
-from gbstats.frequentist.tests import TwoSidedTTest, FrequentistConfig
+from gbstats.frequentist.tests import (
+    FrequentistConfig, SequentialConfig, SequentialTwoSidedTTest, TwoSidedTTest
+)
 from gbstats.models.statistics import SampleMeanStatistic, RatioStatistic, RegressionAdjustedStatistic, compute_theta
 import numpy as np
 a = dict(np.load(sys.argv[1]))
@@ -52,7 +60,7 @@ def rows(kind):
         for arm in "ct":
             n = int(a["n_" + arm][i])
             y = mean(n, a["y_" + arm][i], a["yy_" + arm][i])
-            if kind == "mean":
+            if kind in ("mean", "sequential"):
                 pair.append(y)
             else:
                 x = mean(n, a["x_" + arm][i], a["xx_" + arm][i])
@@ -68,8 +76,12 @@ def rows(kind):
 for line in sys.stdin:
     kind = line.strip()
     start = time.perf_counter()
+    test, config = TwoSidedTTest, FrequentistConfig(difference_type="relative")
+    if kind == "sequential":
+        test = SequentialTwoSidedTTest
+        config = SequentialConfig(difference_type="relative", sequential_tuning_parameter=1200)
     for control, treatment in rows(kind):
-        TwoSidedTTest(control, treatment, FrequentistConfig(difference_type="relative")).compute_result()
+        test(control, treatment, config).compute_result()
     print(time.perf_counter() - start, flush=True)
 """
 
@@ -132,6 +144,58 @@ def same_formulas(v_c: Array, v_t: Array, k_c: Array, k_t: Array, m_c: Array, m_
     return 2 * ndtr(-np.abs(g)), x1, lift
 
 
+LOOK, PLANNED = 1_200.0, 2_400.0
+PAST = [LOOK / 14 * look for look in range(1, 14)]
+RULE = Rule("group", PLANNED)
+
+
+def read_at_look(control: Moments, treatment: Moments, past_z: Array) -> Effects:
+    """The default test of means, read at its 14th look under an O'Brien-Fleming-like plan."""
+
+    def test(alpha: float) -> Effects:
+        return mean_differences(control, treatment, alpha=alpha)
+
+    return safe_effects(test, LOOK, RULE, PAST, past_z)[0]
+
+
+def forget() -> None:
+    """Empty what the engine keeps of a plan: the next reading is the first of its look."""
+    for room in (group_sequential, repeated, stagewise):
+        for kept in vars(room).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
+
+
+def bare_reading(z: Array, times: tuple[float, ...], bounds: Array) -> Callable[[], object]:
+    """The same reading with nothing around it, its tables made ahead: for each z its p-value and its correction.
+
+    Crossed or not, the repeated p-value by interpolation, the stagewise tail as one sum over the paths, the
+    median-unbiased drift by interpolation.
+    """
+    quantiles = np.linspace(0.01, 8.4, 20)
+    alphas = 2 * ndtr(-quantiles)
+    at = np.array([boundaries(times, Plan(float(alpha)))[-1] for alpha in alphas])
+    path = stagewise.course_of(times, list(bounds[:-1]))
+    drifts, heights = stagewise._table(path)  # noqa: SLF001 - the floor has the same tables
+    before = path.arriving[-1]
+    gap, root = np.sqrt(times[-1] - before.time), np.sqrt(times[-1])
+
+    def run() -> object:
+        size = np.abs(z)
+        crossed = size > bounds[-1]
+        p = 2 * ndtr(-np.interp(size, at, quantiles))
+        tail = path.above + (before.mass * ndtr((before.score - size[crossed, None] * root) / gap)).sum(axis=1)
+        p[crossed] = 2 * tail
+        return p, np.interp(size, heights, drifts) * root / size
+
+    return run
+
+
+def both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], object]:
+    """One after the other."""
+    return lambda: (first(), second())
+
+
 def bare(control: Moments, treatment: Moments, kind: str) -> Callable[[], object]:
     """The same formulas from moments, for the mean, CUPED with one covariate, or the ratio."""
 
@@ -146,7 +210,7 @@ def bare(control: Moments, treatment: Moments, kind: str) -> Callable[[], object
 
     def run() -> object:
         m_c, m_t = control.mean[:, 0], treatment.mean[:, 0]
-        if kind == "mean":
+        if kind in {"mean", "sequential"}:
             parts = [level(arm, 1.0, 0.0) for arm in (control, treatment)]
         elif kind == "cuped":
             theta = (control.second[:, 0, 1] + treatment.second[:, 0, 1]) / (
@@ -250,11 +314,13 @@ def tea_tasting(control: Moments, treatment: Moments, kind: str) -> float:
 def speed() -> list[str]:
     """Each kind against the bare formulas, the plain floor, gbstats and tea-tasting."""
     control, treatment = arms(np.random.default_rng(1))
+    past_z = np.random.default_rng(2).normal(0.3, 1.0, (len(PAST), COMPARISONS))
     one, two = (control.select(["revenue", "orders"]), treatment.select(["revenue", "orders"]))
     subjects: dict[str, Callable[[], Any]] = {
         "mean": lambda: mean_differences(one, two, alpha=0.05),
         "cuped": lambda: adjusted_differences(one, two, alpha=0.05, covariates=["orders"]).effects,
         "ratio": lambda: ratio_differences(one, two, alpha=0.05),
+        "sequential": lambda: read_at_look(one, two, past_z),
     }
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -280,6 +346,9 @@ def speed() -> list[str]:
 def against(kind: str, mine: Callable[[], Any], control: Moments, treatment: Moments, peer: Peer) -> str:
     """One kind of comparison against all that it is measured by, alternating."""
     same = bare(control, treatment, kind)
+    if kind == "sequential":
+        times = tuple(n / PLANNED for n in (*PAST, LOOK))
+        same = both(same, bare_reading(mine().z, times, boundaries(times)))
     timed = [
         (
             seconds(mine),
@@ -294,6 +363,14 @@ def against(kind: str, mine: Callable[[], Any], control: Moments, treatment: Mom
     to_bare, over, over_rows, to_plain = (
         statistics.median(r[i] / r[j] for r in timed) for i, j in ((0, 2), (3, 0), (3, 1), (0, 4))
     )
+    if kind == "sequential":
+        return (
+            f"{COMPARISONS:,} means read at their 14th look (group sequential, p-values, median-unbiased estimates): "
+            f"{to_bare:.1f} x the same formulas bare with the same tables (goal 8), {to_plain:.1f} x plain Welch; "
+            f"{PEER} sequential takes {over:.0f} x (goal 20), against finished rows {over_rows:.1f} x (goal 5); "
+            f"the first reading of a look, tables included, {first_of_a_look(mine)} "
+            f"(ms: {arrays:.2f}, rows {rows:.2f}, bare {bare_:.2f}, plain {plain:.2f}, gbstats {gbstats:.0f})"
+        )
     tasting = 1e3 * tea_tasting(control, treatment, kind) / arrays
     return (
         f"{COMPARISONS:,} {kind}: {to_bare:.1f} x the same formulas bare (goal 8), {to_plain:.1f} x plain Welch; "
@@ -301,6 +378,17 @@ def against(kind: str, mine: Callable[[], Any], control: Moments, treatment: Mom
         f"tea-tasting {version('tea-tasting')} {tasting:.0f} x (goal 100) "
         f"(ms: {arrays:.2f}, rows {rows:.2f}, bare {bare_:.2f}, plain {plain:.2f}, gbstats {gbstats:.0f})"
     )
+
+
+def first_of_a_look(mine: Callable[[], Any]) -> str:
+    """Seconds of processor time with nothing remembered of the plan."""
+    found = []
+    for _ in range(ROUNDS):
+        forget()
+        start = time.process_time()
+        mine()
+        found.append(time.process_time() - start)
+    return f"{1e3 * statistics.median(found):.0f} ms once"
 
 
 def tail_rows(times: int = 40_000) -> list[str]:
@@ -337,50 +425,15 @@ def tail_rows(times: int = 40_000) -> list[str]:
     return rows
 
 
-def retail() -> pd.DataFrame:
-    """Order lines with a customer and their value."""
-    lines = pd.read_parquet(SHARED / "online_retail_2011.parquet")
-    lines = lines[lines["CustomerID"].notna()]
-    return lines.assign(value=lines["Quantity"] * lines["UnitPrice"])
-
-
 def retail_value() -> Array:
     """Value per customer over the year, capped at p99 of non-zero."""
-    value = retail().groupby("CustomerID")["value"].sum().to_numpy(dtype=np.float64)
+    value = retail(SHARED).groupby("CustomerID")["value"].sum().to_numpy(dtype=np.float64)
     return np.round(capped(value, pooled_cap(value)), 2)
-
-
-def customers_at(lines: pd.DataFrame, cut: str, *, cap: bool) -> pd.DataFrame:
-    """Customers known at a date: 28-day outcome, and covariates known then.
-
-    Spend of 90 days, spend and orders so far, log of days since the last order, domestic, no order in 90 days.
-    """
-    at = pd.Timestamp(cut)
-    past = lines[lines["InvoiceDate"] < at]
-    recent = past[past["InvoiceDate"] >= at - pd.Timedelta(days=90)]
-    coming = lines[(lines["InvoiceDate"] >= at) & (lines["InvoiceDate"] < at + pd.Timedelta(days=28))]
-    by = past.groupby("CustomerID")
-    table = pd.DataFrame({"days": (at - by["InvoiceDate"].max()).dt.days, "total": by["value"].sum()})
-    table["spend"] = coming.groupby("CustomerID")["value"].sum()
-    table["before"] = recent.groupby("CustomerID")["value"].sum()
-    bought = past[~past["InvoiceNo"].str.startswith("C")]
-    table["orders"] = bought.groupby("CustomerID")["InvoiceNo"].nunique()
-    table["none"] = table["before"].isna().astype(float)
-    table["domestic"] = (by["Country"].first() == "United Kingdom").astype(float)
-    table["recency"] = np.log1p(table["days"])
-    table = table.fillna(0.0)
-    if cap:
-        for name in ("spend", "before", "orders", "total"):
-            table[name] = capped(table[name], pooled_cap(table[name]))
-    return table[["spend", "before", "total", "orders", "recency", "none", "domestic"]]
-
-
-CUTS = ("2011-03-15", "2011-05-01", "2011-06-15", "2011-08-01", "2011-09-01", "2011-10-01", "2011-11-01")
 
 
 def variance_rows(times: int = 2_000) -> list[str]:
     """What covariates save, by assigning the same customers again and again."""
-    lines = retail()
+    lines = retail(SHARED)
     rng = np.random.default_rng(12)
     rows = []
     for cap in (True, False):
@@ -406,18 +459,6 @@ def variance_rows(times: int = 2_000) -> list[str]:
             f"{min(singles):.0%} to {max(singles):.0%}"
         )
     return rows
-
-
-def reassigned(rng: np.random.Generator, table: pd.DataFrame, times: int) -> tuple[Moments, Moments]:
-    """The same customers in two halves, again and again."""
-    values = table.to_numpy(dtype=np.float64)
-    names: Sequence[str] = list(table.columns)
-    control, treatment = [], []
-    for _ in range(times):
-        mask = rng.permutation(len(values)) < len(values) // 2
-        control.append(from_values(names, values[~mask]))
-        treatment.append(from_values(names, values[mask]))
-    return stack(control), stack(treatment)
 
 
 def main() -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from offerlab.client.http import Client
     from offerlab.frames.analysis import analyze
+    from offerlab.frames.factors import factorial
     from offerlab.frames.metrics import Mean, Proportion, Quantile, Ratio, Return, Statistic
+    from offerlab.frames.prediction import learn
     from offerlab.reader import open_report
     from offerlab.simulate import simulate
     from offerlab.stats.planning import outlook, power
@@ -23,6 +25,8 @@ __all__ = [
     "Return",
     "Statistic",
     "analyze",
+    "factorial",
+    "learn",
     "open_report",
     "outlook",
     "power",
@@ -38,6 +42,8 @@ _HOMES = {
     "Return": "offerlab.frames.metrics",
     "Statistic": "offerlab.frames.metrics",
     "analyze": "offerlab.frames.analysis",
+    "factorial": "offerlab.frames.factors",
+    "learn": "offerlab.frames.prediction",
     "open_report": "offerlab.reader",
     "outlook": "offerlab.stats.planning",
     "power": "offerlab.stats.planning",

@@ -21,7 +21,8 @@ from offerlab.stats.recursion import Paths, beyond, course
 from offerlab.stats.spending import FloatArray
 
 _DRIFTS = 65
-_HALVINGS = 44
+_STEPS = 60
+_CLOSE = 1e-12
 _FAR = 40.0
 
 
@@ -134,10 +135,18 @@ def _table(path: Course) -> tuple[FloatArray, FloatArray]:
     mass, gap, root = before.tilted(drifts), np.sqrt(time - before.time), np.sqrt(time)
     mean = before.score + drifts[:, None] * gap**2
     low, high = np.zeros_like(drifts), drifts * root + 9.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        above = np.sum(mass * ndtr((mean - middle[:, None] * root) / gap), axis=1) > wanted
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    heights = (low + high) / 2.0
+    middle = (low + high) / 2.0
+    for _ in range(_STEPS):  # Newton's, and a halving wherever it would leave its bracket
+        u = (mean - middle[:, None] * root) / gap
+        excess = np.sum(mass * ndtr(u), axis=1) - wanted
+        low, high = np.where(excess > 0.0, middle, low), np.where(excess > 0.0, high, middle)
+        slope = np.sum(mass * np.exp(-0.5 * u**2), axis=1) * root / (gap * np.sqrt(2.0 * np.pi))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            tried = middle + excess / slope
+        inside = (tried > low) & (tried < high)
+        before_step, middle = middle, np.where(inside, tried, (low + high) / 2.0)
+        if np.all(np.abs(middle - before_step) < _CLOSE):
+            break
+    heights = np.array(middle)
     heights[0] = 0.0  # by symmetry
     return drifts, heights

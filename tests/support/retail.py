@@ -1,0 +1,98 @@
+"""Customers of Online Retail at a date: what was known then, and what came after. For benchmarks and slow proofs."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from offerlab.stats.capping import capped, pooled_cap
+from offerlab.stats.moments import Moments, from_values, stack
+
+Array = NDArray[np.float64]
+CUTS = ("2011-03-15", "2011-05-01", "2011-06-15", "2011-08-01", "2011-09-01", "2011-10-01", "2011-11-01")
+
+
+def retail(shared: Path) -> pd.DataFrame:
+    """Order lines with a customer and their value."""
+    lines = pd.read_parquet(shared / "online_retail_2011.parquet")
+    lines = lines[lines["CustomerID"].notna()]
+    return lines.assign(value=lines["Quantity"] * lines["UnitPrice"])
+
+
+def customers_at(lines: pd.DataFrame, cut: str, *, cap: bool) -> pd.DataFrame:
+    """Customers known at a date: 28-day outcome, and covariates known then.
+
+    Spend of 90 days, spend and orders so far, log of days since the last order, domestic, no order in 90 days.
+    """
+    at = pd.Timestamp(cut)
+    past = lines[lines["InvoiceDate"] < at]
+    recent = past[past["InvoiceDate"] >= at - pd.Timedelta(days=90)]
+    coming = lines[(lines["InvoiceDate"] >= at) & (lines["InvoiceDate"] < at + pd.Timedelta(days=28))]
+    by = past.groupby("CustomerID")
+    table = pd.DataFrame({"days": (at - by["InvoiceDate"].max()).dt.days, "total": by["value"].sum()})
+    table["spend"] = coming.groupby("CustomerID")["value"].sum()
+    table["before"] = recent.groupby("CustomerID")["value"].sum()
+    bought = past[~past["InvoiceNo"].str.startswith("C")]
+    table["orders"] = bought.groupby("CustomerID")["InvoiceNo"].nunique()
+    table["none"] = table["before"].isna().astype(float)
+    table["domestic"] = (by["Country"].first() == "United Kingdom").astype(float)
+    table["recency"] = np.log1p(table["days"])
+    table = table.fillna(0.0)
+    if cap:
+        for name in ("spend", "before", "orders", "total"):
+            table[name] = capped(table[name], pooled_cap(table[name]))
+    return table[["spend", "before", "total", "orders", "recency", "none", "domestic"]]
+
+
+def history_at(lines: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    """Nineteen things known of each customer at a date, for a prediction; gaps where there is no interval yet."""
+    past = lines[lines["InvoiceDate"] < at]
+    bought = past[~past["InvoiceNo"].str.startswith("C")]
+    by, orders = past.groupby("CustomerID"), bought.groupby(["CustomerID", "InvoiceNo"])["InvoiceDate"].min()
+    table = pd.DataFrame(index=by.size().index)
+    for days in (7, 14, 28, 60, 90, 400):
+        start = at - pd.Timedelta(days=days)
+        table[f"value_{days}"] = past[past["InvoiceDate"] >= start].groupby("CustomerID")["value"].sum()
+        recent = bought[bought["InvoiceDate"] >= start].groupby("CustomerID")
+        table[f"orders_{days}"] = recent["InvoiceNo"].nunique()
+    table = table.fillna(0.0)
+    first, last, count = (getattr(orders.groupby("CustomerID"), name)() for name in ("min", "max", "size"))
+    table["recency"], table["tenure"] = (at - last).dt.days, (at - first).dt.days
+    table["gap"] = ((last - first).dt.days / (count - 1)).where(count > 1)
+    table["due"] = table["recency"] / table["gap"].clip(lower=1)
+    table["basket"] = table["value_400"] / table["orders_400"].clip(lower=1)
+    table["products"] = bought.groupby("CustomerID")["StockCode"].nunique()
+    table["domestic"] = (by["Country"].first() == "United Kingdom").astype(float)
+    return table
+
+
+def spend_after(lines: pd.DataFrame, at: pd.Timestamp, customers: pd.Index) -> Array:
+    """28-day spend of these customers from a date on, capped at p99 of non-zero."""
+    coming = lines[(lines["InvoiceDate"] >= at) & (lines["InvoiceDate"] < at + pd.Timedelta(days=28))]
+    spend = coming.groupby("CustomerID")["value"].sum().reindex(customers).fillna(0.0).to_numpy(dtype=np.float64)
+    return capped(spend, pooled_cap(spend))
+
+
+def earlier_windows(lines: pd.DataFrame, cut: str, *, windows: int = 8, step: int = 14) -> tuple[pd.DataFrame, Array]:
+    """Histories and spends of windows that had closed by the cut, a fortnight apart, each with three weeks of data."""
+    tables, spends = [], []
+    for number in range(windows):
+        at = pd.Timestamp(cut) - pd.Timedelta(days=28 + step * number)
+        if at < lines["InvoiceDate"].min() + pd.Timedelta(days=20):
+            break
+        tables.append(history_at(lines, at))
+        spends.append(spend_after(lines, at, tables[-1].index))
+    return pd.concat(tables), np.concatenate(spends)
+
+
+def reassigned(rng: np.random.Generator, table: pd.DataFrame, times: int) -> tuple[Moments, Moments]:
+    """The same customers in two halves, again and again."""
+    values = table.to_numpy(dtype=np.float64)
+    names = list(table.columns)
+    control, treatment = [], []
+    for _ in range(times):
+        mask = rng.permutation(len(values)) < len(values) // 2
+        control.append(from_values(names, values[~mask]))
+        treatment.append(from_values(names, values[mask]))
+    return stack(control), stack(treatment)
