@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from email.utils import parseaddr
 from typing import Any, Final
 
 from litestar import Litestar
@@ -24,12 +25,14 @@ from offerlab.api import (
     metrics,
     ofrep,
     project,
+    outgoing,
     rejected,
     reports,
     ruleset,
     segment,
     segments,
     shop,
+    unsubscribe,
     webhooks,
 )
 from offerlab.api.front import labelled
@@ -38,16 +41,18 @@ from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
 from offerlab.dashboard import routes as dashboard
 from offerlab.delivery.guard import Guard
+from offerlab.delivery.mailing import mail_server
 from offerlab.delivery.steady import SteadyClock
-from offerlab.errors import OfferLabError, Unavailable
+from offerlab.errors import Misconfigured, OfferLabError, Unavailable
 from offerlab.settings import Settings
 from offerlab.storage import schema
 from offerlab.storage.database import open_engine
 from offerlab.workflows.access import FirstStart, prepare
 from offerlab.workflows.audience import Audience
-from offerlab.workflows.courier import Courier
+from offerlab.workflows.courier import Courier, PostOffice
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.keeping import FILE
+from offerlab.workflows.releasing import Sender
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
 
@@ -71,6 +76,8 @@ _HANDLERS: Final = [
     *hooks.HANDLERS,
     *rejected.HANDLERS,
     *webhooks.HANDLERS,
+    *outgoing.HANDLERS,
+    *unsubscribe.HANDLERS,
 ]
 
 
@@ -154,10 +161,25 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
     web.state.runtime, web.state.serving = runtime, serving
     web.state.audience = Audience(runtime)
     web.state.guard = Guard(allow_private=settings.webhook_private)
-    courier = Courier(runtime, guard=web.state.guard, clock=SteadyClock(now) if now is clock else now)
+    courier = Courier(
+        runtime,
+        guard=web.state.guard,
+        post_office=_post_office(settings),
+        clock=SteadyClock(now) if now is clock else now,
+    )
     dashboard.furnish(web.state)
     check_rights(web)
     return App(web, runtime, serving, first, courier)
+
+
+def _post_office(settings: Settings) -> PostOffice | None:
+    if settings.smtp_url is None or settings.mail_from is None or settings.base_url is None:
+        return None
+    name, address = parseaddr(settings.mail_from)
+    if "@" not in address:
+        raise Misconfigured(f"OFFERLAB_MAIL_FROM names no address: {settings.mail_from!r}")
+    sender = Sender(address=address, name=name, base_url=settings.base_url)
+    return PostOffice(mail_server(settings.smtp_url), sender)
 
 
 @contextmanager

@@ -27,6 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         shopify_secret, woocommerce_secret: what those shops sign their webhooks with; None refuses them.
         state_timeout_ms: how long a decision waits for a customer's state from a database server.
         webhook_private: whether webhooks may lead to loopback and private addresses.
+        base_url: where the service is reached from outside; links in mail begin with it.
+        smtp_url: the mail server. mail_from: who sends, `Shop <offers@shop.example>`.
     """
 
     data_dir: Path = Path("offerlab-data")
@@ -42,6 +44,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     woocommerce_secret: str | None = None
     state_timeout_ms: int = 10
     webhook_private: bool = False
+    base_url: str | None = None
+    smtp_url: str | None = None
+    mail_from: str | None = None
 
     @property
     def url(self) -> str:
@@ -60,6 +65,14 @@ def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
     Raises:
         Misconfigured: a value that can't be used, named with its variable.
     """
+    found = _texts(environment) | _numbers(environment)
+    found.update({name: value for name, value in flags.items() if value is not None})
+    settings = structs.replace(Settings(), **found)
+    _check(settings)
+    return settings
+
+
+def _texts(environment: Mapping[str, str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in (
         "database_url",
@@ -70,13 +83,22 @@ def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
         "host",
         "shopify_secret",
         "woocommerce_secret",
+        "smtp_url",
+        "mail_from",
     ):
         if value := environment.get(PREFIX + name.upper()):
             found[name] = value
     if folder := environment.get(PREFIX + "DATA_DIR"):
         found["data_dir"] = Path(folder)
+    if base := environment.get(PREFIX + "BASE_URL"):
+        found["base_url"] = base.rstrip("/")
     if origins := environment.get(PREFIX + "ORIGINS"):
         found["origins"] = tuple(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip())
+    return found
+
+
+def _numbers(environment: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
     if private := environment.get(PREFIX + "WEBHOOK_PRIVATE"):
         if private not in ("0", "1"):
             raise Misconfigured(f"{PREFIX}WEBHOOK_PRIVATE is 0 or 1, not {private!r}")
@@ -86,15 +108,16 @@ def read_settings(environment: Mapping[str, str], **flags: object) -> Settings:
             if not (number.isascii() and number.isdecimal()):
                 raise Misconfigured(f"{PREFIX}{name.upper()} is no number: {number!r}")
             found[name] = int(number)
-    found.update({name: value for name, value in flags.items() if value is not None})
-    settings = structs.replace(Settings(), **found)
-    _check(settings)
-    return settings
+    return found
 
 
 def _check(settings: Settings) -> None:
     if settings.admin_key is not None and len(settings.admin_key) < SHORTEST_ADMIN_KEY:
         raise Misconfigured(f"{PREFIX}ADMIN_KEY has fewer than {SHORTEST_ADMIN_KEY} characters")
+    if settings.smtp_url is not None and (settings.mail_from is None or settings.base_url is None):
+        raise Misconfigured(f"{PREFIX}SMTP_URL needs {PREFIX}MAIL_FROM and {PREFIX}BASE_URL beside it")
+    if settings.base_url is not None and not settings.base_url.startswith(("https://", "http://")):
+        raise Misconfigured(f"{PREFIX}BASE_URL begins with https:// (or http://)")
     if settings.engine != "store":
         raise Misconfigured(f"{PREFIX}ENGINE is {settings.engine!r}; this build knows 'store'")
     if not 0 <= settings.port < 2**16:

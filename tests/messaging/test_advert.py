@@ -2,8 +2,9 @@
 
 import pytest
 
+from offerlab.domain.project import Advertiser
 from offerlab.errors import InvalidDefinition
-from offerlab.messaging.advert import Advertiser, advertise, check_advertiser, has_opt_out
+from offerlab.messaging.advert import advertise, check_advertiser, has_opt_out
 from offerlab.messaging.render import Rendered
 
 SHOP = Advertiser(name="오퍼랩", contact="02-123-4567", opt_out="080-123-4567")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from messaging.shop import CAPSULE_OFFER, UPGRADE_OFFER, capsule_context, upgrade_context
 from offerlab.domain.offer import Channel, Discount, LocalizedText, Offer
 from offerlab.domain.product import Product
-from offerlab.messaging.advert import Advertiser
+from offerlab.domain.project import Advertiser
 from offerlab.messaging.context import context_for
 from offerlab.messaging.findings import SENTENCES, Finding
 from offerlab.messaging.lint import Facts, lint

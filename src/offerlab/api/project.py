@@ -12,7 +12,7 @@ from offerlab.api.changes import change
 from offerlab.api.definitions import snapshot_of
 from offerlab.api.routing import operation, reply
 from offerlab.domain.offer import Channel
-from offerlab.domain.project import Caps, ProjectSettings
+from offerlab.domain.project import Advertiser, Caps, ProjectSettings
 from offerlab.domain.timing import QuietHours
 from offerlab.errors import PreconditionFailed
 from offerlab.workflows import authoring
@@ -39,6 +39,14 @@ class QuietHoursBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     channels: tuple[Literal["email", "sms", "push"], ...] = ("email", "sms", "push")
 
 
+class AdvertiserBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who sends advertisements, how to answer, and the free way out: an 080 number or a link."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    contact: Annotated[str, Meta(min_length=1, max_length=200)]
+    opt_out: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class ProjectSettingsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of the project's rules; what is left out goes back to its default."""
 
@@ -51,10 +59,14 @@ class ProjectSettingsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     affinity_floor: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
     viewed_days: Days = 30
     quiet_hours: QuietHoursBody | None = QuietHoursBody()
+    law: Literal["KR"] | None = None
+    advertiser: AdvertiserBody | None = None
+    soft_opt_in_days: Days | None = None
+    consent_days: Days | None = None
 
     def over(self, known: ProjectSettings) -> ProjectSettings:
         """These rules, with what is set elsewhere (currency, registered attributes) as it was."""
-        quiet = self.quiet_hours
+        quiet, sender = self.quiet_hours, self.advertiser
         return msgspec.structs.replace(
             known,
             timezone=self.timezone,
@@ -68,6 +80,12 @@ class ProjectSettingsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             quiet_hours=None
             if quiet is None
             else QuietHours(start_minute=quiet.start_minute, end_minute=quiet.end_minute, channels=quiet.channels),
+            law=self.law,
+            advertiser=None
+            if sender is None
+            else Advertiser(name=sender.name, contact=sender.contact, opt_out=sender.opt_out),
+            soft_opt_in_days=self.soft_opt_in_days,
+            consent_days=self.consent_days,
         )
 
 
@@ -84,6 +102,10 @@ class ProjectSettingsView(Struct, frozen=True, kw_only=True):
     affinity_floor: float | None
     viewed_days: int
     quiet_hours: dict[str, object] | None
+    law: str | None
+    advertiser: dict[str, str] | None
+    soft_opt_in_days: int | None
+    consent_days: int | None
 
 
 _BODY: Final = msgspec.json.Decoder(ProjectSettingsBody)
@@ -138,6 +160,10 @@ def _view(settings: ProjectSettings) -> ProjectSettingsView:
         affinity_floor=settings.affinity_floor,
         viewed_days=settings.viewed_days,
         quiet_hours=None if quiet is None else msgspec.to_builtins(quiet),
+        law=settings.law,
+        advertiser=None if settings.advertiser is None else msgspec.to_builtins(settings.advertiser),
+        soft_opt_in_days=settings.soft_opt_in_days,
+        consent_days=settings.consent_days,
     )
 
 

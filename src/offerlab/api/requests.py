@@ -23,12 +23,14 @@ from offerlab.domain.naming import Key
 from offerlab.domain.offer import (
     Channel,
     CodeKind,
+    Delivery,
     Discount,
     DiscountType,
     LocalizedText,
     Match,
     Offer,
     OfferKind,
+    Stage,
     Timing,
 )
 from offerlab.domain.product import Product, ProductKind, Relation, RelationKind
@@ -116,6 +118,7 @@ class TimingBody(_Body, frozen=True, kw_only=True):
     trigger: Word | None = None
     delay_seconds: Seconds = 0
     expires_after_seconds: Seconds | None = None
+    stage: Stage | None = None
 
 
 class NewOffer(_Body, frozen=True, kw_only=True):
@@ -131,6 +134,7 @@ class NewOffer(_Body, frozen=True, kw_only=True):
     placements: Annotated[tuple[Word, ...], Meta(max_length=50)] = ()
     channel: Channel | None = None
     timing: TimingBody = TimingBody()
+    delivery: Delivery = "caller"
     delivery_cost: Decimal = Decimal(0)
 
     def to_domain(self) -> Offer:
@@ -161,7 +165,9 @@ class NewOffer(_Body, frozen=True, kw_only=True):
                 trigger=self.timing.trigger,
                 delay_seconds=self.timing.delay_seconds,
                 expires_after_seconds=self.timing.expires_after_seconds,
+                stage=self.timing.stage,
             ),
+            delivery=self.delivery,
             delivery_cost_micro=to_micro(self.delivery_cost, field="delivery_cost"),
         )
 

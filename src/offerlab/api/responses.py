@@ -44,6 +44,7 @@ class OfferView(Struct, frozen=True, kw_only=True):
     placements: tuple[str, ...]
     channel: str | None
     timing: dict[str, str | int | None]
+    delivery: str
     delivery_cost: str
     version: int
 
@@ -213,7 +214,9 @@ def offer_view(offer: Offer, currency: str) -> OfferView:
             "trigger": offer.timing.trigger,
             "delay_seconds": offer.timing.delay_seconds,
             "expires_after_seconds": offer.timing.expires_after_seconds,
+            "stage": offer.timing.stage,
         },
+        delivery=offer.delivery,
         delivery_cost=text(from_micro(offer.delivery_cost_micro, currency)),
         version=offer.version,
     )

@@ -22,9 +22,7 @@ from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
 from offerlab.domain.project import Caps, ProjectSettings
 from offerlab.domain.timing import zones_of
-
-SENT: Final = frozenset(("email", "sms", "push"))
-"""Channels that reach into somebody's pocket: consent and quiet hours bind them."""
+from offerlab.domain.touchpoint import SENT, SENT_PLACEMENTS, channel_at
 
 MARKETING: Final = ("marketing", "ads", "advertising", "offers", "promotion", "promotions")
 NIGHT: Final = ("night", "night_marketing", "marketing_night", "night_ads")
@@ -76,7 +74,8 @@ FREE: Final = Verdict()
 
 def is_bare(request: Request) -> bool:
     """Whether the request states nothing that any offer may stumble over: no cart, no channel that needs consent."""
-    return not request.context.cart and request.context.channel not in SENT
+    context = request.context
+    return not context.cart and context.channel not in SENT and context.placement not in SENT_PLACEMENTS
 
 
 def is_undisturbed(display: Display, request: Request) -> bool:
@@ -109,6 +108,7 @@ def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment:
             or own != moment
             or offer.match != "curated"
             or offer.channel in SENT
+            or not SENT_PLACEMENTS.isdisjoint(offer.placements)
             or len(products) < len(offer.products)
             or any(product.sold_out or product.durable for product in products)
         ),
@@ -117,12 +117,26 @@ def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment:
 
 def judge(display: Display, case: Case) -> Verdict:
     """Every check, in order."""
-    offer = display.offer
     if not display.moment.fits(case.request.context):
         return Verdict("no_match")
+    return _judge_offer(display, case, planned=display.offer.delivery != "caller")
+
+
+def judge_due(display: Display, case: Case) -> Verdict:
+    """Every check once more, when an offer that was planned for its time falls due."""
+    return _judge_offer(display, case, planned=False, delayed=False)
+
+
+def _judge_offer(display: Display, case: Case, *, planned: bool, delayed: bool = True) -> Verdict:
+    """`planned`: we deliver it, and put it off when it falls due at night; `delayed`: it is judged at its due time."""
+    offer = display.offer
     channel = _channel(offer, case.request)
-    if channel in SENT and (reason := _unwelcome(channel, offer, case)) is not None:
-        return Verdict(reason)
+    if channel in SENT:
+        if not _wanted(channel, display, case):
+            return Verdict("consent")
+        due_at = case.now + (offer.timing.delay_seconds * SECOND if delayed else 0)
+        if not planned and quiet_until(channel, case, due_at) > due_at:
+            return Verdict("quiet_hours")
     found = _products(display, case)
     if found.withheld is not None:
         return found
@@ -145,24 +159,51 @@ def on_page(offer: Offer, request: Request) -> bool:
 
 
 def _channel(offer: Offer, request: Request) -> str:
-    return offer.channel or request.context.channel or "web"
+    return channel_at(offer.channel, request.context.channel, request.context.placement)
 
 
-def _unwelcome(channel: str, offer: Offer, case: Case) -> Suppression | None:
-    consents = case.state.profile.consents
-    if not _granted(consents, channel, MARKETING):
-        return "consent"
+def quiet_until(channel: str, case: Case, at: int) -> int:
+    """When an offer due at `at` may go out: then, or when the recipient's night is over (microseconds UTC)."""
     quiet = case.settings.quiet_hours
-    if quiet is None or channel not in quiet.channels or _granted(consents, channel, NIGHT):
-        return None
+    if quiet is None or channel not in quiet.channels:
+        return at
+    if _granted(case.state.profile.consents, channel, NIGHT, since=_oldest(case)):
+        return at
     zones = zones_of(_told(case, "timezone"), _told(case, "country"), case.settings.timezone)
-    return "quiet_hours" if quiet.bind(case.now + offer.timing.delay_seconds * SECOND, zones) else None
+    return quiet.ends_at(at, zones)
 
 
-def _granted(consents: Mapping[str, tuple[int, bool]], channel: str, purposes: Iterable[str]) -> bool:
+def _wanted(channel: str, display: Display, case: Case) -> bool:
+    """Whether the customer consented; or, where the project says so, bought such goods lately and never refused."""
+    consents = case.state.profile.consents
+    if any(f"{channel}:{purpose}" in consents for purpose in MARKETING):
+        return _granted(consents, channel, MARKETING, since=_oldest(case))
+    days = case.settings.soft_opt_in_days
+    if days is None:
+        return False
+    owned = case.state.profile.owned
+    kinds = {product.category for product in display.products if product.category is not None}
+    return any(
+        at > case.now - days * DAY and (known := case.shelf.products.get(sku)) is not None and known.category in kinds
+        for sku, at in owned.items()
+    )
+
+
+def _oldest(case: Case) -> int:
+    """The time of the oldest consent that counts."""
+    days = case.settings.consent_days
+    return 0 if days is None else case.now - days * DAY
+
+
+def _granted(
+    consents: Mapping[str, tuple[int, bool]], channel: str, purposes: Iterable[str], *, since: int = 0
+) -> bool:
     """What the latest consent for one of these purposes says; at the same instant a refusal counts."""
     said = [told for purpose in purposes if (told := consents.get(f"{channel}:{purpose}")) is not None]
-    return bool(said) and max(said, key=lambda told: (told[0], not told[1]))[1]
+    if not said:
+        return False
+    at, granted = max(said, key=lambda told: (told[0], not told[1]))
+    return granted and at >= since
 
 
 def _told(case: Case, name: str) -> object:

@@ -8,6 +8,13 @@ MOST_IDS: Final = 500
 """One person has at most so many ids: more is a shared machine or a broken integration, not a person."""
 
 
+PROFILING: Final = "profiling"
+"""The purpose of a consent whose refusal is an objection: no experiment, no offer, no profile scored (GDPR 21)."""
+
+PROFILED: Final = f"all:{PROFILING}"
+"""Where a profile keeps it: an objection is one, whatever channel it came by."""
+
+
 class Assignment(Struct, frozen=True, array_like=True):
     """An exposed customer's place in one experiment: kept for its life.
 

@@ -105,6 +105,21 @@ def check_offer(offer: Offer, product: Callable[[str], Product | None]) -> None:
     _check_discount(offer.discount)
     if offer.kind == "upsell":
         _check_upsell(offer, product)
+    _check_delivery(offer)
+
+
+def _check_delivery(offer: Offer) -> None:
+    if offer.delivery == "email" and offer.channel != "email":
+        raise InvalidDefinition("an offer that is mailed goes through the channel email", field="channel")
+    if offer.delivery == "webhook" and offer.channel in (None, "web"):
+        raise InvalidDefinition(
+            "an offer that a webhook brings names its channel: email, sms, push or agent", field="channel"
+        )
+    if offer.timing.stage is not None:
+        if offer.delivery == "caller":
+            raise InvalidDefinition("only an offer that is delivered can wait for a parcel", field="delivery")
+        if offer.timing.trigger != "order_placed":
+            raise InvalidDefinition("a parcel is waited for after order_placed", field="timing.trigger")
 
 
 def _check_products(offer: Offer, product: Callable[[str], Product | None]) -> None:

@@ -1,6 +1,6 @@
 """What a merchant set for the whole project. Whatever limits offers is off until somebody sets it."""
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -45,6 +45,20 @@ class Retention(Struct, frozen=True, kw_only=True):
     deadline: int = 10
 
 
+class Advertiser(Struct, frozen=True, kw_only=True):
+    """Who sends the project's advertisements.
+
+    Attributes:
+        name: the sender as customers know it.
+        contact: a telephone number or address that answers.
+        opt_out: a free 080 number or an http(s) link that ends the sending.
+    """
+
+    name: str
+    contact: str
+    opt_out: str
+
+
 class ProjectSettings(Struct, frozen=True, kw_only=True):
     """One project's own rules.
 
@@ -59,6 +73,9 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
         quiet_hours: None switches them off.
         retention: how long what is kept.
         attributes: what the shop registered about customers' attributes, by name.
+        law: whose rules of advertising bind what is sent. advertiser: who sends it.
+        soft_opt_in_days: who bought the same kind of goods within so many days needs no consent, unless refused.
+        consent_days: after so many days a consent counts no more, unless given anew.
     """
 
     currency: str = "USD"
@@ -73,6 +90,10 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours | None = QuietHours()
     retention: Retention = Retention()
     attributes: dict[str, Attribute] = {}
+    law: Literal["KR"] | None = None
+    advertiser: Advertiser | None = None
+    soft_opt_in_days: int | None = None
+    consent_days: int | None = None
 
 
 def check_settings(settings: ProjectSettings) -> None:
@@ -91,6 +112,8 @@ def check_settings(settings: ProjectSettings) -> None:
         "declined_days": settings.declined_days,
         "trouble_days": settings.trouble_days,
         "viewed_days": settings.viewed_days,
+        "soft_opt_in_days": settings.soft_opt_in_days,
+        "consent_days": settings.consent_days,
         "global_cap.per_day": settings.global_cap.per_day,
         "global_cap.per_week": settings.global_cap.per_week,
     }

@@ -13,6 +13,9 @@ from msgspec import Struct
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+_TURNS: Final = 4
+"""Nights of two ends of a wide country may follow each other; more than this never do."""
+
 COUNTRY_ZONES: Final[dict[str, tuple[str, ...]]] = {
     "AE": ("Asia/Dubai",),
     "AR": ("America/Argentina/Buenos_Aires",),
@@ -94,6 +97,23 @@ class QuietHours(Struct, frozen=True, kw_only=True):
     def bind(self, at: int, zones: tuple[str, ...]) -> bool:
         """Whether `at` (microseconds UTC) is quiet in any of these zones."""
         return any(self._holds(minute_of_day(at, zone)) for zone in zones)
+
+    def ends_at(self, at: int, zones: tuple[str, ...]) -> int:
+        """The first moment from `at` on (microseconds UTC) that is quiet in none of these zones."""
+        for _ in range(_TURNS):
+            quiet = [zone for zone in zones if self._holds(minute_of_day(at, zone))]
+            if not quiet:
+                break
+            at = max(self._end_in(at, zone) for zone in quiet)
+        return at
+
+    def _end_in(self, at: int, zone: str) -> int:
+        local = (_EPOCH + timedelta(microseconds=at)).astimezone(_zone(zone))
+        hour, minute = divmod(self.end_minute, 60)
+        end = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        if end <= local:
+            end = (end.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=_zone(zone))
+        return (end.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
     def _holds(self, minute: int) -> bool:
         if self.start_minute <= self.end_minute:

@@ -1,11 +1,13 @@
 """From OfferLab's own events to canonical ones."""
 
 import hashlib
+import re
 from typing import Final, cast, get_args
 
 import msgspec
 
 from offerlab.domain.clock import SECOND, to_micros
+from offerlab.domain.customer import PROFILING
 from offerlab.domain.event import Cancellation, Event, EventType, Fact, Interaction, Rejection
 from offerlab.domain.naming import check_event_id, unit_of
 from offerlab.errors import InvalidInput
@@ -31,6 +33,17 @@ from offerlab.intake.native import (
     NativeUnsubscribe,
 )
 from offerlab.intake.purchases import Catalogue, order_of, refund_of
+
+CONTACT: Final = ("email", "phone")
+"""Attributes that say how to reach somebody: kept sealed, no rule and no message sees them."""
+
+_REACHABLE: Final = {
+    "email": re.compile(
+        r"[^\s@<>(),;:\\\"\[\]\x00-\x1f]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.)*[A-Za-z0-9-]{1,63}\Z"
+    ),
+    "phone": re.compile(r"\+?[0-9][0-9 ().-]{4,30}\Z"),
+}
+_BUNDLE: Final = re.compile(r"[,;|+&/*]|\b(?:all|any|both|every)\b", re.IGNORECASE)
 
 MAX_SKEW: Final = 300 * SECOND
 """How far a client's clock may run ahead before its time is replaced by ours."""
@@ -127,7 +140,33 @@ def event_of(native: Native, fact: Fact, *, now: int) -> Event:
         digest=digest_of(native),
         fact=fact,
         link=_linked(native),
+        contact=contact_of(native),
     )
+
+
+def contact_of(native: Native) -> dict[str, str]:
+    """How to reach the customer, where the event tells it; an empty text forgets.
+
+    Raises:
+        InvalidInput: no address that a message could go to.
+    """
+    if not isinstance(native, NativeProfile):
+        return {}
+    found: dict[str, str] = {}
+    for name in CONTACT:
+        if name in native.attributes:
+            value = native.attributes[name]
+            told = "" if value is None else value.strip() if isinstance(value, str) else None
+            if told is None or (told and not _REACHABLE[name].match(told)):
+                raise InvalidInput(f"nobody can be reached there as {name}", field=f"attributes.{name}")
+            found[name] = told
+    return found
+
+
+def _bundled(channel: str, purpose: str) -> bool:
+    """Whether one consent speaks for several channels or purposes; an objection to profiling is for all channels."""
+    both = f"{channel} {purpose}" if purpose != PROFILING else purpose
+    return _BUNDLE.search(both) is not None
 
 
 def _linked(native: Native) -> str | None:
@@ -174,7 +213,9 @@ def _interaction_of(native: Native, catalogue: Catalogue) -> Interaction:
         case NativeShipment(order_id=order_id, stage=stage):
             return Interaction(data={"order_id": order_id, "stage": stage})
         case NativeProfile(attributes=attributes):
-            return Interaction(data=dict(attributes))
+            return Interaction(data={name: value for name, value in attributes.items() if name not in CONTACT})
+        case NativeConsent(channel=channel, purpose=purpose) if _bundled(channel, purpose):
+            raise InvalidInput("each channel and each purpose is consented to on its own", field="channel")
         case NativeConsent():
             data = {"channel": native.channel, "purpose": native.purpose, "granted": native.granted}
             extra = {"text_version": native.text_version, "source": native.source}

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from offerlab.domain.clock import DAY, from_micros, to_micros
-from offerlab.domain.customer import Profile
+from offerlab.domain.customer import PROFILED, PROFILING, Profile
 from offerlab.domain.event import Event, Exposure, Interaction, Order
 
 REMEMBERED_VIEWS: Final = 200
@@ -188,7 +188,7 @@ def _consents(
     channel = str(fact.data.get("channel") or "email")
     purpose = str(fact.data.get("purpose") or DEFAULT_PURPOSE)
     granted = event_type == "consent" and fact.data.get("granted") is True
-    key = f"{channel}:{purpose}"
+    key = PROFILED if purpose == PROFILING else f"{channel}:{purpose}"
     before = known.get(key)
     # Of a grant and a refusal at the same instant the refusal counts.
     if before is not None and (before[0], not before[1]) >= (at, not granted):

@@ -8,10 +8,10 @@ here. Not legal advice.
 import re
 from typing import Final, Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from offerlab.domain.offer import Channel
+from offerlab.domain.project import Advertiser
 from offerlab.errors import InvalidDefinition
 from offerlab.messaging.render import Rendered
 
@@ -32,20 +32,6 @@ _REFUSAL: Final = re.compile(r"수신\s*거부|unsubscribe|opt[\s-]?out", re.IGN
 _FREE_NUMBER: Final = re.compile(r"(?<!\d)080[-\s.)]?\d{3,4}[-\s.]?\d{4}(?!\d)")
 _LINK: Final = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 _LINE_BREAK: Final = re.compile(r"[\r\n]")
-
-
-class Advertiser(Struct, frozen=True, kw_only=True):
-    """Who sends the project's advertisements.
-
-    Attributes:
-        name: the sender as customers know it.
-        contact: a telephone number or address that answers.
-        opt_out: a free 080 number or an http(s) link that ends the sending.
-    """
-
-    name: str
-    contact: str
-    opt_out: str
 
 
 def check_advertiser(advertiser: Advertiser) -> None:

@@ -13,12 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from offerlab.domain.offer import LocalizedText, Offer
+from offerlab.domain.project import Advertiser
 from offerlab.errors import InvalidDefinition
 from offerlab.messaging import claims
 from offerlab.messaging.advert import (
     LABEL,
     SENT,
-    Advertiser,
     Law,
     advertise,
     altered_label,

@@ -179,8 +179,15 @@ def erase(
     tombstones: Sequence[bytes],
     now: int,
 ) -> None:
-    """Forget a person: mappings, profiles, keys, contact data and payloads of all ids go, tombstones stay."""
-    from offerlab.storage.tables import contact_keys, contacts, payloads, rejected  # noqa: PLC0415 - only erasing touches them
+    """Forget a person: mappings, profiles, keys, contacts, payloads and what waits for them go, tombstones stay."""
+    from offerlab.storage.tables import (  # noqa: PLC0415 - only erasing touches them
+        contact_keys,
+        contacts,
+        outbox,
+        payloads,
+        rejected,
+        timed_offers,
+    )
 
     module = postgresql if connection.dialect.name == "postgresql" else sqlite
     rows = [{"project_id": project_id, "digest": tombstone, "erased_at": now} for tombstone in tombstones]
@@ -189,7 +196,7 @@ def erase(
         connection.execute(delete(rejected).where(rejected.c.project_id == project_id, rejected.c.digest == digest))
     if numbers:
         connection.execute(delete(vault).where(vault.c.project_id == project_id, vault.c.customer.in_(numbers)))
-        for table in (profiles, contact_keys, contacts, payloads):
+        for table in (profiles, contact_keys, contacts, payloads, timed_offers, outbox):
             connection.execute(delete(table).where(table.c.customer.in_(numbers)))
 
 

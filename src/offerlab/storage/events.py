@@ -10,11 +10,21 @@ from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.dialects import postgresql
 
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
-from offerlab.domain.event import Cancellation, Event, Exposure, Fact, Order, Refund, Rejection, orphan_of
+from offerlab.domain.event import (
+    Cancellation,
+    Event,
+    Exposure,
+    Fact,
+    Interaction,
+    Order,
+    Refund,
+    Rejection,
+    orphan_of,
+)
 from offerlab.domain.identity import Link
 from offerlab.errors import Unavailable
 from offerlab.intake.folding import fold
-from offerlab.storage import customers, identity, sealing
+from offerlab.storage import contacts, customers, identity, sealing, timed_offers
 from offerlab.storage.projects import Project
 from offerlab.storage.tables import (
     events as register,
@@ -77,6 +87,7 @@ def append(
     found = [(batch[i], numbers[digests[i]]) for i in fresh]
     _project_facts(connection, project.id, found, now)
     sealing.keep(connection, project.id, ((event.id, n, event.raw) for event, n in found if event.raw), now=now)
+    _deliveries(connection, project.id, found, now)
     states = _fold(connection, project, found, now)
     made = [Link(batch[i].occurred_at, batch[i].id, *links[i]) for i in fresh if i in links]
     made += _adopted(connection, project, found)
@@ -86,6 +97,26 @@ def append(
     if moved or (states and identity.has_links(connection, project.id)):
         known |= _united(connection, project.id, moved | set(states))
     return Appended(outcomes, known, tuple(_objections(batch, outcomes)))
+
+
+def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
+    """How to reach customers, what they are to be offered later, and parcels that such offers wait for."""
+    for event, number in fresh:
+        if event.contact or event.planned:
+            reached = {contacts.CUSTOMER_ID: event.customer} if event.planned else {}
+            contacts.remember(connection, number, {**event.contact, **reached}, now=now)
+        for planned in event.planned:
+            timed_offers.plan(connection, project_id, number, planned, now=now)
+        if event.type == "shipment" and isinstance(event.fact, Interaction):
+            timed_offers.parcel_moved(
+                connection,
+                project_id,
+                number,
+                order_id=str(event.fact.data.get("order_id")),
+                stage=str(event.fact.data.get("stage")),
+                at=event.occurred_at,
+                now=now,
+            )
 
 
 def _erased(connection: Connection, project: Project, batch: Sequence[Event]) -> set[int]:

@@ -101,6 +101,12 @@ def parcel_moved(
         )
 
 
+def is_due(connection: Connection, *, now: int) -> bool:
+    """Whether any offer's time has come: one look without a lock."""
+    query = select(timed_offers.c.id).where(timed_offers.c.status == "scheduled", timed_offers.c.due_at <= now)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def due(connection: Connection, *, now: int, limit: int) -> list[TimedOffer]:
     """Offers whose time has come, earliest first; locked for the caller's transaction."""
     query = (

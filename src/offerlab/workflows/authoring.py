@@ -32,6 +32,7 @@ from offerlab.domain.project import ProjectSettings, check_settings
 from offerlab.domain.segment import Segment
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
+from offerlab.messaging.advert import check_advertiser
 from offerlab.messaging.message import compile_message
 from offerlab.storage import experiments, metrics, offers, products, projects, segments
 from offerlab.storage.arrivals import recent_customers
@@ -234,6 +235,8 @@ def change_settings(desk: Desk, changed: Callable[[ProjectSettings], ProjectSett
         known = settings_of(project)
         fresh = changed(known)
         check_settings(fresh)
+        if fresh.advertiser is not None:
+            check_advertiser(fresh.advertiser)
         if fresh != known:
             stored: dict[str, object] = {**to_builtins(fresh)}
             stored.pop("currency")

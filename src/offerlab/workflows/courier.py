@@ -13,16 +13,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 from offerlab.delivery.guard import Guard
+from offerlab.delivery.mailing import Mail, MailServer, Outcome, send
 from offerlab.delivery.posting import TIMEOUT_S, Answer, post
 from offerlab.delivery.retrying import pause
 from offerlab.delivery.signing import headers
 from offerlab.domain.clock import SECOND
 from offerlab.errors import OfferLabError
-from offerlab.storage import outbox, webhooks
+from offerlab.storage import contacts, outbox, timed_offers, webhooks
 from offerlab.storage.database import reading, writing
-from offerlab.storage.outbox import Message
+from offerlab.storage.outbox import Message, Status
 from offerlab.storage.webhooks import Endpoint
+from offerlab.workflows.releasing import Sender, release, still_welcome
 from offerlab.workflows.runtime import Runtime
 
 POLL_S: Final = 0.5
@@ -30,7 +35,20 @@ ABREAST: Final = 32
 PER_WEBHOOK: Final = 4
 LEASE: Final = int(3 * TIMEOUT_S * SECOND)
 GONE: Final = 410
+_AFTERWARDS: Final[dict[Outcome, Status]] = {
+    "taken": "delivered",
+    "refused": "dead",
+    "later": "dead",
+    "unknown": "ambiguous",
+}
 _log: Final = logging.getLogger(__name__)
+
+
+class PostOffice(Struct, frozen=True):
+    """Where e-mail is handed over, and who sends it."""
+
+    server: MailServer
+    sender: Sender
 
 
 class Courier:
@@ -39,12 +57,21 @@ class Courier:
     Args:
         runtime: the process's state.
         guard: where webhooks may lead.
+        post_office: where e-mail is handed over; without one nothing is mailed.
         clock: microseconds UTC.
     """
 
-    def __init__(self, runtime: Runtime, *, guard: Guard, clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        guard: Guard,
+        post_office: PostOffice | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
         self._runtime = runtime
         self.guard = guard
+        self.post_office = post_office
         self._clock = clock or runtime.now
         self._busy: Counter[int] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -112,7 +139,16 @@ class Courier:
 
     def _is_due(self) -> bool:
         with reading(self._runtime.engine) as connection:
-            return outbox.is_due(connection, now=self._clock())
+            now = self._clock()
+            if timed_offers.is_due(connection, now=now):
+                self._release()
+                return True
+            return outbox.is_due(connection, now=now)
+
+    def _release(self) -> None:
+        sender = None if self.post_office is None else self.post_office.sender
+        with writing(self._runtime.engine) as connection:
+            release(self._runtime, connection, now=self._clock(), sender=sender)
 
     def _claim(self, limit: int, full: tuple[int, ...]) -> tuple[list[Message], dict[int, Endpoint]]:
         with writing(self._runtime.engine) as connection:
@@ -124,7 +160,11 @@ class Courier:
     async def _send(self, message: Message, endpoints: dict[int, Endpoint]) -> None:
         number = message.webhook_id
         try:
-            if number is not None:
+            if message.timed_offer_id is not None and not await asyncio.to_thread(self._may_go, message):
+                return
+            if number is None:
+                await asyncio.to_thread(self._to_mailbox, message)
+            else:
                 await self._to_webhook(message, endpoints.get(number))
         except Exception:  # noqa: BLE001 - a poisoned message must not take its neighbours down; its lease ends by itself
             _log.exception("message %s could not be sent", message.id)
@@ -137,10 +177,67 @@ class Courier:
             reason = "the webhook is gone" if endpoint is None else "the webhook is switched off"
             await asyncio.to_thread(self._note, message, Answer(error=reason), cancelled=True)
             return
+        body = await asyncio.to_thread(self._opened, message)
+        if body is None:
+            await asyncio.to_thread(self._note, message, Answer(error="the customer was erased"), cancelled=True)
+            return
         now = self._clock()
-        signed = headers(endpoint.secrets(now), message.message_id, now // SECOND, message.body)
-        answer = await post(self.guard, endpoint.webhook.url, message.body, signed)
+        signed = headers(endpoint.secrets(now), message.message_id, now // SECOND, body)
+        answer = await post(self.guard, endpoint.webhook.url, body, signed)
         await asyncio.to_thread(self._note, message, answer)
+
+    def _opened(self, message: Message) -> bytes | None:
+        if message.customer is None:
+            return message.body
+        with reading(self._runtime.engine) as connection:
+            return contacts.unseal(connection, message.customer, message.body)
+
+    def _may_go(self, message: Message) -> bool:
+        """Ask once more for consent and night; write down what keeps the message."""
+        with writing(self._runtime.engine) as connection:
+            now = self._clock()
+            put = still_welcome(self._runtime, connection, message, now=now)
+            if put is None:
+                return True
+            if put.due_at is not None:
+                outbox.finish(
+                    connection, message, status="pending", now=now, next_at=put.due_at, error=put.reason, spent=False
+                )
+                return False
+            outbox.finish(connection, message, status="cancelled", now=now, error=put.reason)
+            if message.timed_offer_id is not None:
+                timed_offers.set_status(
+                    connection, message.timed_offer_id, status="suppressed", now=now, reason=put.reason
+                )
+            return False
+
+    def _to_mailbox(self, message: Message) -> None:
+        body = self._opened(message)
+        if self.post_office is None or body is None:
+            reason = "no mail server is set" if body is not None else "the customer was erased"
+            self._note(message, Answer(error=reason), cancelled=True)
+            return
+        mail = msgspec.json.decode(body, type=Mail)
+        handed = send(self.post_office.server, mail, lambda: self._hand_over(message))
+        with writing(self._runtime.engine) as connection:
+            now = self._clock()
+            wait = pause(message.attempts, draw=random.random())  # noqa: S311 - spreads retries, guards nothing
+            status, next_at = _AFTERWARDS[handed.outcome], None
+            if handed.outcome == "later" and wait is not None:
+                status, next_at = "pending", now + wait
+            outbox.finish(
+                connection,
+                message,
+                status=status,
+                now=now,
+                next_at=next_at,
+                answer=handed.answer,
+                error=handed.error,
+            )
+
+    def _hand_over(self, message: Message) -> bool:
+        with writing(self._runtime.engine) as connection:
+            return outbox.hand_over(connection, message)
 
     def _note(self, message: Message, answer: Answer, *, cancelled: bool = False) -> None:
         """Write down what came of an attempt."""

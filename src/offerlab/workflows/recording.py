@@ -1,7 +1,8 @@
 """Taking events: each on its own, none lost, answered after the commit."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Final, TypeVar
 
 import msgspec
@@ -9,8 +10,8 @@ from msgspec import Struct
 
 from offerlab.assignment.decide import decide
 from offerlab.domain.customer import CustomerState
-from offerlab.domain.decision import ANYWHERE, Request
-from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Rejection
+from offerlab.domain.decision import ANYWHERE, Context, Request
+from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Planned, Rejection
 from offerlab.domain.naming import unit_of
 from offerlab.errors import OfferLabError
 from offerlab.intake.arrival import Arrival
@@ -19,6 +20,7 @@ from offerlab.intake.native import Native, NativeExposure, NativeProfile
 from offerlab.intake.samples import sample_of
 from offerlab.storage.customers import digest_of
 from offerlab.storage.events import OBJECTIONS, Outcome
+from offerlab.workflows.planning import moment_of_event, order_of_event, plan_for, planned_of, trigger_of
 from offerlab.workflows.serving import Serving, exposure_of
 from offerlab.workflows.snapshot import Snapshot
 from offerlab.workflows.token import Content, read
@@ -190,16 +192,58 @@ class _Translator:
             native = publishable_part(native)
         if isinstance(native, NativeExposure):
             return self._exposures(native)
-        return [event_of(native, fact_of(native, self._snapshot.catalogue), now=self._now)]
+        event = event_of(native, fact_of(native, self._snapshot.catalogue), now=self._now)
+        return self._set_off(event) if self._snapshot.automatic else [event]
+
+    def _set_off(self, event: Event) -> list[Event]:
+        """The event with what it sets off: exposures of all arms, and offers that wait for their time."""
+        trigger = trigger_of(event)
+        keys = None if trigger is None else self._snapshot.automatic.get(trigger)
+        if trigger is None or not keys:
+            return [event]
+        snapshot, state = self._snapshot, self._state(event.customer)
+        wanted = {sku for key in keys for sku in self._triggers(key)}
+        context = moment_of_event(event, trigger, state, frozenset(wanted))
+        request = Request(unit=event.customer, context=context, experiments=keys)
+        decided = decide(snapshot.ruleset, state, request, event.occurred_at)
+        enrolled = [one for one in (*decided.decisions, *decided.holdouts) if one.enrolled]
+        planned = [planned_of(one, context, event.occurred_at, order_of_event(event)) for one in decided.decisions]
+        exposures = [
+            Event(
+                id=f"{event.id}#exposure:{one.experiment_id}",
+                type="exposure",
+                customer=event.customer,
+                occurred_at=event.occurred_at,
+                digest=event.digest,
+                fact=exposure_of(snapshot, one, one.suppressed, context),
+            )
+            for one in enrolled
+            if one.experiment_id not in state.assignments
+        ]
+        return [msgspec.structs.replace(event, planned=tuple(chain.from_iterable(planned))), *exposures]
+
+    def _triggers(self, key: str) -> Iterator[str]:
+        for name in self._snapshot.experiments[key].offer_keys():
+            offer = self._snapshot.offers.get(name)
+            yield from () if offer is None else offer.trigger_products
 
     def _exposures(self, native: NativeExposure) -> list[Event]:
         facts = self._facts_of_token(native) if native.decision_id is not None else [self._decided_again(native)]
         first = event_of(native, facts[0], now=self._now)
-        more = [
-            msgspec.structs.replace(first, id=f"{native.id}#{fact.experiment_id}", fact=_with_device(fact, native))
-            for fact in facts[1:]
+        ids = [native.id, *(f"{native.id}#{fact.experiment_id}" for fact in facts[1:])]
+        return [
+            msgspec.structs.replace(
+                first, id=name, fact=_with_device(fact, native), planned=self._planned(fact, first.occurred_at)
+            )
+            for name, fact in zip(ids, facts, strict=True)
         ]
-        return [msgspec.structs.replace(first, fact=_with_device(facts[0], native)), *more]
+
+    def _planned(self, fact: Exposure, at: int) -> tuple[Planned, ...]:
+        offer = self._snapshot.offers.get(fact.offer or "")
+        if offer is None or fact.suppressed is not None:
+            return ()
+        context = Context(channel=fact.channel, placement=fact.placement)
+        return plan_for(offer, context, at, experiment_id=fact.experiment_id, variant=fact.variant, picked=fact.skus)
 
     def _facts_of_token(self, native: NativeExposure) -> list[Exposure]:
         content = read(self._snapshot.project.secret, native.decision_id or "")

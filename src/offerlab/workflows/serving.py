@@ -19,10 +19,13 @@ from offerlab.domain.customer import NOBODY, UNREAD, CustomerState
 from offerlab.domain.decision import Context, Decided, Decision, Request
 from offerlab.domain.event import Event, Exposure
 from offerlab.domain.naming import unit_of
+from offerlab.domain.offer import Offer
+from offerlab.domain.touchpoint import TOUCHPOINTS
 from offerlab.errors import InvalidInput, OfferLabError, Unavailable
 from offerlab.storage.customers import digest_of
 from offerlab.storage.states import EmbeddedStates, ServerStates
 from offerlab.workflows.encoding import Asking, Encoding, Told
+from offerlab.workflows.planning import planned_of
 from offerlab.workflows.presenting import ShownOffer
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import Snapshot
@@ -254,6 +257,7 @@ class Serving:
                 occurred_at=now,
                 digest=b"",
                 fact=exposure_of(snapshot, one, suppressed, request.context),
+                planned=() if suppressed is not None else planned_of(one, request.context, now),
             )
             for one, suppressed in fresh
         ]
@@ -302,6 +306,12 @@ def exposure_of(snapshot: Snapshot, decision: Decision, suppressed: str | None, 
         suppressed=suppressed,
         template=None if message is None else message.hash,
         offer=None if offer is None else offer.key,
-        channel=(None if offer is None else offer.channel) or context.channel,
+        skus=None if suppressed is not None else decision.picked,
+        channel=_channel(offer, context),
         placement=context.placement,
     )
+
+
+def _channel(offer: Offer | None, context: Context) -> str | None:
+    own = None if offer is None else offer.channel
+    return own or context.channel or TOUCHPOINTS.get(context.placement or "")

@@ -19,6 +19,7 @@ from offerlab.intake.purchases import Catalogue
 from offerlab.messaging.message import Message, compile_message
 from offerlab.storage import experiments, offers, products, projects, segments
 from offerlab.storage.projects import Project
+from offerlab.workflows.planning import automatic_of
 
 _log: Final = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
         experiments: all of them by key, archived ones included.
         messages: compiled texts by offer key.
         relations: by sku of the product that gives rise to an offer.
+        automatic: keys of the experiments that an event sets off, by trigger.
     """
 
     project: Project
@@ -41,6 +43,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
     messages: dict[str, Message]
     relations: dict[str, tuple[Relation, ...]]
     catalogue: Catalogue
+    automatic: dict[str, tuple[str, ...]]
 
 
 def load_snapshot(connection: Connection, project_id: int) -> Snapshot:
@@ -73,6 +76,7 @@ def make_snapshot(project: Project, rules: Rules) -> Snapshot:
         messages=_messages(known_offers),
         relations=_by_sku(rules.relations),
         catalogue=_catalogue(project.currency, known_products, by_key),
+        automatic=automatic_of(found, known_offers),
     )
 
 

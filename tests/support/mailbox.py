@@ -1,0 +1,55 @@
+"""A real SMTP server on loopback: what it took is kept, and its answers are as told."""
+
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING, Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+
+class Mailbox:
+    """Everything that was handed over.
+
+    Attributes:
+        taken: mails in order, each with its recipient.
+        answers: replies to the next mails at the end of DATA; afterwards 250.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, EmailMessage]] = []
+        self.answers: list[str] = []
+        self.port = 0
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Take one mail, or refuse it."""
+        answer = self.answers.pop(0) if self.answers else "250 taken"
+        if answer.startswith("250"):
+            content = envelope.content
+            raw = content if isinstance(content, bytes) else str(content).encode()
+            made: Any = message_from_bytes(raw, policy=policy.default)
+            self.taken.append((envelope.rcpt_tos[0], made))
+        return answer
+
+    @property
+    def url(self) -> str:
+        """As the setting wants it."""
+        return f"smtp://127.0.0.1:{self.port}?tls=none"
+
+
+@contextmanager
+def mailbox() -> Generator[Mailbox]:
+    """A mail server while the block runs."""
+    box = Mailbox()
+    with socket.socket() as free:  # the controller can't be told to choose a port
+        free.bind(("127.0.0.1", 0))
+        box.port = free.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    controller.start()
+    yield box
+    controller.stop()
