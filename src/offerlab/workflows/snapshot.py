@@ -76,7 +76,7 @@ def make_snapshot(project: Project, rules: Rules) -> Snapshot:
         messages=_messages(known_offers),
         relations=_by_sku(rules.relations),
         catalogue=_catalogue(project.currency, known_products, by_key),
-        automatic=automatic_of(found, known_offers),
+        automatic=automatic_of(rules.experiments, known_offers),
     )
 
 
