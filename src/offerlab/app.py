@@ -51,6 +51,7 @@ from offerlab.workflows.access import FirstStart, prepare
 from offerlab.workflows.audience import Audience
 from offerlab.workflows.courier import Courier, PostOffice
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.housekeeping import Housekeeper
 from offerlab.workflows.keeping import FILE
 from offerlab.workflows.releasing import Sender
 from offerlab.workflows.runtime import Runtime
@@ -104,11 +105,13 @@ class App:
         runtime, serving: what its handlers work with.
         first: what the first start made.
         courier: sends messages, once it is started.
+        housekeeper: purges and mines on schedule, once it is started.
     """
 
     def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart, courier: Courier) -> None:
         self.web = web
         self.courier = courier
+        self.housekeeper = Housekeeper(runtime)
         self.runtime = runtime
         self.serving = serving
         self.first = first
@@ -126,6 +129,7 @@ class App:
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""
         await asyncio.to_thread(self.courier.close)
+        await asyncio.to_thread(self.housekeeper.close)
         await asyncio.to_thread(self.web.state.studio.close)
         await asyncio.to_thread(self.serving.close)
         await asyncio.to_thread(self.runtime.close)

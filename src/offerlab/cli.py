@@ -126,16 +126,20 @@ def report(
 
 @cli.command()
 @click.option("--days", type=int, default=365, show_default=True, help="How far back orders count.")
+@click.option("--periods", type=int, default=0, help="Months in which a pair must have been bought together.")
 @_DATA_DIR
 @_DATABASE
-def affinity(days: int, data_dir: Path | None, database_url: str | None) -> None:
-    """Mine the product matching table from the shop's orders."""
+def affinity(days: int, periods: int, data_dir: Path | None, database_url: str | None) -> None:
+    """Mine the product matching table from the shop's orders; the service does it anew every week from then on."""
     from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
-    from offerlab.workflows.matching import build_matches  # noqa: PLC0415 - likewise
+    from offerlab.workflows.matching import rebuild  # noqa: PLC0415 - likewise
 
     with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
-        build = build_matches(desk, days=days)
-    click.echo(f"{len(build.matches)} matches for {build.items} products from {build.baskets} baskets")
+        told = rebuild(desk, days=days, periods=periods)
+    click.echo(
+        f"{told.matches} matches and {told.substitutes} substitutes for {told.items} products from {told.baskets} "
+        f"baskets; since the build before {told.new_count} new, {told.lost_count} lost, {told.moved_count} moved"
+    )
 
 
 @cli.command()

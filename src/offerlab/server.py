@@ -91,6 +91,7 @@ def run(settings: Settings) -> None:
         gc.freeze()  # what was loaded stays: no collection need look through it again while requests wait
         announce(app.first)
         app.courier.start(alone=settings.embedded)
+        app.housekeeper.start()
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)

@@ -3,6 +3,8 @@
 Builds are rebuilt on a schedule by the workflows; this is the pure part, the same answer for the same baskets.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -65,6 +67,7 @@ def mine(
     top: int = 10,
     unit: Unit = "basket",
     weights: NDArray[np.float64] | None = None,
+    findings: Findings | None = None,
 ) -> Build:
     """Mine the matching table.
 
@@ -75,8 +78,9 @@ def mine(
         top: matches per product.
         unit: whether a basket or a customer counts once.
         weights: factor per item number for targets, for instance `ratings.weights`.
+        findings: the tests of these very baskets, where they were made before; floor and unit are then theirs.
     """
-    findings = examine(count(baskets, unit=unit), floor)
+    findings = examine(count(baskets, unit=unit), floor) if findings is None else findings
     counts, scored = findings.counts, scores_of(findings.counts, strategy)
     pairs, width = discovered(findings), 2 * top
     while True:
@@ -120,8 +124,12 @@ def _cut_short(ranking: Ranking, kept: NDArray[np.bool_], top: int) -> bool:
 
 def difference(before: Build, after: Build) -> Difference:
     """New, lost and moved pairs between two builds."""
-    old = {(m.evidence.sku, m.evidence.target): m.place for m in before.matches}
-    now = {(m.evidence.sku, m.evidence.target): m.place for m in after.matches}
+    return difference_of(relations(before), relations(after))
+
+
+def difference_of(before: Iterable[Relation], after: Iterable[Relation]) -> Difference:
+    """The same between relations as they are stored."""
+    old, now = ({(one.sku, one.target): one.rank for one in each} for each in (before, after))
     both = sorted(old.keys() & now.keys())
     return Difference(
         new=tuple(sorted(now.keys() - old.keys())),

@@ -72,6 +72,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
         viewed_days: how old a view may be for `match: recently_viewed`.
         quiet_hours: None switches them off.
         retention: how long what is kept.
+        rebuild_days: the matching table is mined anew after so many days, once it was mined at all; None: on demand.
         attributes: what the shop registered about customers' attributes, by name.
         law: whose rules of advertising bind what is sent. advertiser: who sends it.
         soft_opt_in_days: who bought the same kind of goods within so many days needs no consent, unless refused.
@@ -89,6 +90,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     viewed_days: int = 30
     quiet_hours: QuietHours | None = QuietHours()
     retention: Retention = Retention()
+    rebuild_days: int | None = 7
     attributes: dict[str, Attribute] = {}
     law: Literal["KR"] | None = None
     advertiser: Advertiser | None = None
@@ -114,6 +116,7 @@ def check_settings(settings: ProjectSettings) -> None:
         "viewed_days": settings.viewed_days,
         "soft_opt_in_days": settings.soft_opt_in_days,
         "consent_days": settings.consent_days,
+        "rebuild_days": settings.rebuild_days,
         "global_cap.per_day": settings.global_cap.per_day,
         "global_cap.per_week": settings.global_cap.per_week,
     }

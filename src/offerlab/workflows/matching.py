@@ -1,33 +1,135 @@
-"""The product matching table, mined from the shop's own orders."""
+"""The product matching table, mined from the shop's own orders, reviews weighing in; and what changed since then."""
 
-from typing import Final
+from datetime import date
+from typing import Any, Final
 
-from offerlab.affinity.baskets import BasketRules, collect
-from offerlab.affinity.mining import Build, mine, relations
-from offerlab.domain.clock import DAY
+from msgspec import Struct
+
+from offerlab.affinity.baskets import BasketRules, Baskets, collect
+from offerlab.affinity.counting import count
+from offerlab.affinity.evidence import Floor, examine
+from offerlab.affinity.mining import Build, difference_of, mine, relations
+from offerlab.affinity.ratings import Rating, weights
+from offerlab.affinity.standins import stand_ins
+from offerlab.domain.clock import DAY, iso
+from offerlab.storage import builds
 from offerlab.storage.baskets import purchases
 from offerlab.storage.database import reading
 from offerlab.workflows.authoring import put_relations
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.runtime import Runtime
 
 DEFAULT_DAYS: Final = 365
 WHOLESALE: Final = 100
 """Distinct products above which a basket is a reseller's and says nothing about what goes together."""
 
+NAMED: Final = 200
+"""Pairs that the log of a build names of each kind; their number is told in full."""
 
-def build_matches(desk: Desk, *, days: int = DEFAULT_DAYS, fewest_baskets: int = 5) -> Build:
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One build as it is told.
+
+    Attributes:
+        since, until: days of its first and last basket.
+        matches, substitutes: relations that it made. reviewed: products whose reviews weighed in.
+        new, lost: pairs that the build before had not, or that it had and this has not (at most 200 named).
+        new_count, lost_count, moved_count, kept_count: all of them.
+    """
+
+    built_at: str
+    baskets: int
+    items: int
+    matches: int
+    substitutes: int
+    reviewed: int
+    periods: int
+    since: str | None
+    until: str | None
+    new_count: int
+    lost_count: int
+    moved_count: int
+    kept_count: int
+    new: tuple[tuple[str, str], ...]
+    lost: tuple[tuple[str, str], ...]
+
+
+def build_matches(desk: Desk, *, days: int = DEFAULT_DAYS, fewest_baskets: int = 5, periods: int = 0) -> Build:
     """Mine the orders of the last `days` and put the matches beside the curated relations.
 
     Args:
         desk: who acts where.
         days: how far back orders count.
         fewest_baskets: baskets that a product needs to be counted.
+        periods: months in which a pair must have been bought together, so that one season alone makes none.
     """
+    return _build(desk, days=days, fewest_baskets=fewest_baskets, periods=periods)[0]
+
+
+def rebuild(desk: Desk, *, days: int = DEFAULT_DAYS, periods: int = 0) -> Told:
+    """As `build_matches`, told with its difference to the build before."""
+    return _build(desk, days=days, fewest_baskets=5, periods=periods)[1]
+
+
+def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> tuple[Build, Told]:
     now = desk.runtime.now()
-    catalogue = desk.runtime.snapshot(desk.project_id).products
+    snapshot = desk.runtime.snapshot(desk.project_id)
+    before = [one for some in snapshot.relations.values() for one in some if one.source == "affinity"]
     with reading(desk.runtime.engine) as connection:
         lines = purchases(connection, desk.project_id, since=now - days * DAY, until=now)
-    rules = BasketRules(is_product=catalogue.__contains__, largest=WHOLESALE, fewest_baskets=fewest_baskets)
-    build = mine(collect(lines, rules))
-    put_relations(desk, relations(build), source="affinity")
-    return build
+        reviews = builds.ratings(connection, desk.project_id)
+    rules = BasketRules(is_product=snapshot.products.__contains__, largest=WHOLESALE, fewest_baskets=fewest_baskets)
+    baskets = collect(lines, rules)
+    findings = examine(count(baskets), Floor(fewest_periods=periods))
+    build = mine(baskets, findings=findings, weights=_weights(baskets, reviews))
+    found = (*relations(build), *stand_ins(findings, snapshot.products))
+    changed = difference_of(before, found)
+    told = Told(
+        built_at=iso(now),
+        baskets=build.baskets,
+        items=build.items,
+        matches=len(build.matches),
+        substitutes=len(found) - len(build.matches),
+        reviewed=len(reviews.keys() & set(baskets.items)),
+        periods=periods,
+        since=_day(build.first_day),
+        until=_day(build.last_day),
+        new_count=len(changed.new),
+        lost_count=len(changed.lost),
+        moved_count=len(changed.moved),
+        kept_count=changed.kept,
+        new=changed.new[:NAMED],
+        lost=changed.lost[:NAMED],
+    )
+    with desk.change() as connection:
+        put_relations(desk, found, source="affinity")
+        plain: dict[str, Any] = {name: getattr(told, name) for name in Told.__struct_fields__}
+        builds.add(connection, desk.project_id, now, {**plain, "days": days})
+    return build, told
+
+
+def _weights(baskets: Baskets, reviews: dict[str, Rating]) -> Any:  # noqa: ANN401 - an array, or None
+    return weights(baskets.items, reviews) if reviews else None
+
+
+def _day(ordinal: int) -> str | None:
+    return date.fromordinal(ordinal).isoformat() if ordinal else None
+
+
+def builds_of(runtime: Runtime, project_id: int, *, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest builds, newest first."""
+    with reading(runtime.engine) as connection:
+        return [body for _, body in builds.latest(connection, project_id, limit=limit)]
+
+
+def is_due(runtime: Runtime, project_id: int, now: int) -> dict[str, int] | None:
+    """With what the table is to be mined anew; None when it is not, or was never mined: a schedule begins by hand."""
+    every = runtime.snapshot(project_id).ruleset.settings.rebuild_days
+    if every is None:
+        return None
+    with reading(runtime.engine) as connection:
+        last = builds.latest(connection, project_id, limit=1)
+    if not last or now - last[0][0] < every * DAY:
+        return None
+    body = last[0][1]
+    return {"days": int(body.get("days", DEFAULT_DAYS)), "periods": int(body.get("periods", 0))}
