@@ -122,7 +122,7 @@ def test_what_a_person_says_stays_before_what_was_mined(service: Service) -> Non
 
 
 def test_the_table_is_mined_anew_on_schedule(service: Service) -> None:
-    """Nothing is due before the first build; after a week it is, once; without a schedule never; a purge comes daily."""
+    """Nothing is due before the first build; a week after it is, once; without a schedule never; a purge is daily."""
     bookshop(service)
     keeper = service.app.housekeeper
     assert keeper.look() == ["purge"]
