@@ -26,7 +26,8 @@ def to_micros(moment: datetime, *, field: str = "occurred_at") -> int:
         raise InvalidInput(f"{moment.isoformat()} has no time zone", field=field)
     if not _EARLIEST <= moment < _LATEST:
         raise InvalidInput(f"{moment.isoformat()} lies outside 1990 to 2200", field=field)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

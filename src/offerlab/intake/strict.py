@@ -5,6 +5,7 @@ get past the door.
 """
 
 import json
+import re
 from typing import Any, Final
 
 from offerlab.errors import InvalidInput
@@ -53,7 +54,10 @@ def check_small(body: bytes) -> None:
         check(body)
         return
     try:
-        _KEYS.decode(body.decode())
+        text = body.decode()
+        names = _NAMES.findall(text)
+        if len(set(names)) < len(names):  # the same name twice: in two objects, or in one
+            _KEYS.decode(text)
     except RecursionError as error:
         raise NotJson("the body is nested too deeply") from error
     except UnicodeDecodeError as error:
@@ -95,6 +99,9 @@ def _integer(digits: str) -> int:
 def _constant(word: str) -> float:
     raise NotJson(f"{word} is no JSON")
 
+
+_NAMES: Final = re.compile(r'"([^"]*)"\s*:')
+"""In JSON without a backslash this finds every key; what it finds besides only costs a closer look."""
 
 _KEYS: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
 """Made once: `json.loads` makes a decoder at every call."""

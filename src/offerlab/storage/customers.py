@@ -5,15 +5,15 @@ the id: what remains after a row is deleted belongs to nobody.
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.customer import NOBODY, Assignment, CustomerState, Profile
+from offerlab.storage import bulk
 from offerlab.storage.mac import mac
 from offerlab.storage.tables import assignments, erased, profiles, vault
 
@@ -38,21 +38,24 @@ def tombstone_over(secret: bytes, digest: bytes) -> bytes:
     return hashlib.blake2b(digest, key=secret[:32], person=b"erased").digest()[:32]
 
 
+_PROFILE_OF: Final = "SELECT customer, body FROM profiles WHERE customer"
+_ASSIGNED: Final = (
+    "SELECT customer, experiment_id, variant, epoch, segment, bucket, propensity, exposed_at"
+    " FROM assignments WHERE customer"
+)
+_NUMBER_OF: Final = "SELECT digest, customer FROM vault WHERE project_id = ? AND digest"
+
+
 def load_states(connection: Connection, numbers: Sequence[int]) -> dict[int, CustomerState]:
     """States by customer number; a customer without profile and assignments has an empty one."""
-    known: dict[int, Profile] = {}
-    found: dict[int, dict[int, Assignment]] = defaultdict(dict)
-    for part in _chunks(numbers):
-        for row in connection.execute(
-            select(profiles.c.customer, profiles.c.body).where(profiles.c.customer.in_(part))
-        ):
-            known[row.customer] = _PROFILES.decode(row.body)
-        for row in connection.execute(select(assignments).where(assignments.c.customer.in_(part))):
-            found[row.customer][row.experiment_id] = Assignment(
-                row.experiment_id, row.variant, row.epoch, row.segment, row.bucket, row.propensity, row.exposed_at
-            )
+    known = {row[0]: _PROFILES.decode(row[1]) for row in bulk.select_in(connection, _PROFILE_OF, numbers)}
+    found: dict[int, dict[int, Assignment]] = {}
+    for row in bulk.select_in(connection, _ASSIGNED, numbers):
+        found.setdefault(row[0], {})[row[1]] = Assignment(*row[1:])
     return {
-        number: CustomerState(number=number, profile=known.get(number, NOBODY.profile), assignments=found[number])
+        number: CustomerState(
+            number=number, profile=known.get(number, NOBODY.profile), assignments=found.get(number, {})
+        )
         for number in numbers
     }
 
@@ -67,21 +70,19 @@ def save_states(
 ) -> None:
     """Store what changed between `before` and `after`."""
     bodies = [
-        {"customer": n, "project_id": project_id, "body": _ENCODER.encode(state.profile), "updated_at": now}
-        for n, state in after.items()
-        if state.profile is not before[n].profile
+        (number, project_id, _ENCODER.encode(state.profile), now)
+        for number, state in after.items()
+        if state.profile is not before[number].profile
     ]
-    if bodies:
-        _upsert(connection, profiles, bodies, ["customer"])
+    bulk.upsert(connection, profiles, bodies, ("customer",))
     rows = [
-        _assignment_row(n, assignment)
-        for n, state in after.items()
-        if state.assignments is not before[n].assignments
+        _assignment_row(number, assignment)
+        for number, state in after.items()
+        if state.assignments is not before[number].assignments
         for assignment in state.assignments.values()
-        if before[n].assignments.get(assignment.experiment) is not assignment
+        if before[number].assignments.get(assignment.experiment) is not assignment
     ]
-    if rows:
-        _upsert(connection, assignments, rows, ["customer", "experiment_id"])
+    bulk.upsert(connection, assignments, rows, ("customer", "experiment_id"))
 
 
 def numbers_for(
@@ -98,31 +99,19 @@ def numbers_for(
     """
     wanted = sorted(set(digests))
     found = _numbers(connection, project_id, wanted)
-    missing = [d for d in wanted if d not in found]
-    if missing:
-        rows = [_vault_row(project_id, digest, new_number(), now) for digest in missing]
-        module = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(module.insert(vault).on_conflict_do_nothing(), rows)
-        found.update(_numbers(connection, project_id, missing))
+    if len(found) < len(wanted):
+        missing = [digest for digest in wanted if digest not in found]
+        rows = [(project_id, digest, number, number, now) for digest in missing for number in (new_number(),)]
+        if bulk.insert_new(connection, vault, rows, "digest") is None:
+            found.update((row[1], row[2]) for row in rows)
+        else:
+            found.update(_numbers(connection, project_id, missing))  # another replica may have been faster
     return found
-
-
-def _vault_row(project_id: int, digest: bytes, number: int, now: int) -> dict[str, object]:
-    return {"project_id": project_id, "digest": digest, "customer": number, "root": number, "created_at": now}
 
 
 def _numbers(connection: Connection, project_id: int, digests: Sequence[bytes]) -> dict[bytes, int]:
-    found: dict[bytes, int] = {}
-    for part in _chunks(digests):
-        query = (
-            select(vault.c.digest, vault.c.customer)
-            .where(vault.c.project_id == project_id, vault.c.digest.in_(part))
-            .order_by(vault.c.digest)
-        )
-        if connection.dialect.name == "postgresql":
-            query = query.with_for_update()
-        found.update((bytes(row.digest), row.customer) for row in connection.execute(query))
-    return found
+    rows = bulk.select_in(connection, _NUMBER_OF, digests, fixed=(project_id,), tail="ORDER BY digest FOR UPDATE")
+    return {bytes(row[0]): row[1] for row in rows}
 
 
 def known_among(connection: Connection, project_id: int, digests: Sequence[bytes]) -> dict[bytes, int]:
@@ -154,10 +143,7 @@ def erased_among(connection: Connection, project_id: int, tombstones: Sequence[b
 
 def has_erased(connection: Connection, project_id: int) -> bool:
     """Whether anybody was ever erased: until then no event needs the look-up."""
-    return (
-        connection.execute(select(erased.c.digest).where(erased.c.project_id == project_id).limit(1)).first()
-        is not None
-    )
+    return bulk.exists(connection, "SELECT 1 FROM erased WHERE project_id = ? LIMIT 1", (project_id,))
 
 
 def lock_vault(connection: Connection) -> None:
@@ -200,24 +186,17 @@ def erase(
             connection.execute(delete(table).where(table.c.customer.in_(numbers)))
 
 
-def _assignment_row(number: int, assignment: Assignment) -> dict[str, object]:
-    return {
-        "customer": number,
-        "experiment_id": assignment.experiment,
-        "variant": assignment.variant,
-        "epoch": assignment.epoch,
-        "segment": assignment.segment,
-        "bucket": assignment.bucket,
-        "propensity": assignment.propensity,
-        "exposed_at": assignment.exposed_at,
-    }
-
-
-def _upsert(connection: Connection, table: Any, rows: list[dict[str, Any]], key: list[str]) -> None:  # noqa: ANN401 - a table
-    module = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = module.insert(table)
-    update = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=update), rows)
+def _assignment_row(number: int, assignment: Assignment) -> bulk.Row:
+    return (
+        number,
+        assignment.experiment,
+        assignment.variant,
+        assignment.epoch,
+        assignment.segment,
+        assignment.bucket,
+        assignment.propensity,
+        assignment.exposed_at,
+    )
 
 
 def _chunks(items: Sequence[_T]) -> list[Sequence[_T]]:

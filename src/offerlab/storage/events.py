@@ -1,13 +1,11 @@
 """Appending events: once for ever, whatever is sent twice, together with what they change about a customer."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, insert, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Table, select
 
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.event import (
@@ -24,7 +22,7 @@ from offerlab.domain.event import (
 from offerlab.domain.identity import Link
 from offerlab.errors import Unavailable
 from offerlab.intake.folding import fold
-from offerlab.storage import contacts, customers, identity, sealing, timed_offers
+from offerlab.storage import bulk, contacts, customers, identity, sealing, timed_offers
 from offerlab.storage.projects import Project
 from offerlab.storage.tables import (
     events as register,
@@ -214,11 +212,17 @@ def _register(
         firsts.setdefault(item[1].id, item)
     known = _digests(connection, project_id, list(firsts))
     rows = [
-        _register_row(project_id, event, number, now) for _, event, number in firsts.values() if event.id not in known
+        (project_id, event.id, event.type, number, event.occurred_at, now, event.digest)
+        for _, event, number in firsts.values()
+        if event.id not in known
     ]
-    inserted = _insert_ids(connection, rows)
-    lost = [row["event_id"] for row in rows if row["event_id"] not in inserted]
-    known.update(_digests(connection, project_id, lost))  # another replica was faster
+    if connection.dialect.name == "postgresql":
+        rows.sort()  # replicas wait for each other in one order
+    added = bulk.insert_new(connection, register, rows, "event_id")
+    inserted = {row[1] for row in rows} if added is None else added
+    lost = [row[1] for row in rows if row[1] not in inserted]
+    if lost:
+        known.update(_digests(connection, project_id, lost))  # another replica was faster
     fresh: list[int] = []
     for i, event, _ in living:
         if event.id in inserted and firsts[event.id][0] == i:
@@ -230,86 +234,135 @@ def _register(
     return fresh
 
 
-def _register_row(project_id: int, event: Event, number: int, now: int) -> dict[str, Any]:
-    return {
-        "project_id": project_id,
-        "event_id": event.id,
-        "type": event.type,
-        "customer": number,
-        "occurred_at": event.occurred_at,
-        "received_at": now,
-        "digest": event.digest,
-    }
-
-
-def _insert_ids(connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
-    if not rows:
-        return set()
-    if connection.dialect.name != "postgresql":  # one writer at a time: what was not known is new
-        connection.execute(insert(register), rows)
-        return {row["event_id"] for row in rows}
-    statement = postgresql.insert(register).on_conflict_do_nothing().returning(register.c.event_id)
-    ordered = sorted(rows, key=lambda row: row["event_id"])
-    return set(connection.execute(statement, ordered).scalars())
+_DIGEST_OF: Final = "SELECT event_id, digest FROM events WHERE project_id = ? AND event_id"
 
 
 def _digests(connection: Connection, project_id: int, ids: Sequence[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for start in range(0, len(ids), _CHUNK):
-        part = ids[start : start + _CHUNK]
-        query = select(register.c.event_id, register.c.digest).where(
-            register.c.project_id == project_id, register.c.event_id.in_(part)
-        )
-        found.update((row.event_id, bytes(row.digest)) for row in connection.execute(query))
-    return found
+    rows = bulk.select_in(connection, _DIGEST_OF, ids, fixed=(project_id,))
+    return {row[0]: bytes(row[1]) for row in rows}
 
 
 def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
-    """One row, or a head with its lines, in the table of each event's kind."""
-    rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
+    """One row, or a head with its lines, in the table of each event's kind; rows in the order of their columns."""
+    rows: dict[Table, list[bulk.Row]] = {table: [] for table in _FACTS}
     for event, number in fresh:
-        key = {"project_id": project_id, "event_id": event.id}
-        head = {**key, "customer": number, "occurred_at": event.occurred_at, "received_at": now}
-        for table, row in _rows(event, event.fact, key, head):
-            rows[table].append(row)
+        _FACT_ROWS[type(event.fact)](rows, project_id, event, number, now)
     for table, items in rows.items():
-        connection.execute(insert(table), items)
+        bulk.insert(connection, table, items)
 
 
-def _rows(
-    event: Event, fact: Fact, key: Mapping[str, Any], head: Mapping[str, Any]
-) -> Iterable[tuple[Table, dict[str, Any]]]:
-    match fact:
-        case Exposure():
-            yield exposures, {**head, **msgspec.structs.asdict(fact)}
-        case Order():
-            plain = msgspec.structs.asdict(fact)
-            yield orders, {**head, **plain, "lines": len(fact.lines)}
-            for i, line in enumerate(fact.lines):
-                yield order_lines, {**key, "position": i, **msgspec.structs.asdict(line)}
-        case Refund():
-            plain = msgspec.structs.asdict(fact)
-            yield refunds, {**head, **plain, "lines": len(fact.lines)}
-            for i, part in enumerate(fact.lines):
-                yield refund_lines, {**key, "position": i, **msgspec.structs.asdict(part)}
-        case Cancellation():
-            nothing = {"refund_id": None, "currency": None, "amount_minor": None, "lines": 0}
-            yield refunds, {**head, **nothing, "order_id": fact.order_id}
-        case _:
-            body = {**fact.data, **({"text": fact.text} if fact.text is not None else {})}
-            yield (
-                interactions,
-                {
-                    **head,
-                    "type": event.type,
-                    "experiment_id": fact.experiment_id,
-                    "variant": fact.variant,
-                    "offer": fact.offer,
-                    "sku": fact.sku,
-                    "number": fact.number,
-                    "body": body or None,
-                },
+Rows = dict[Table, list[bulk.Row]]
+_FACTS: Final = (exposures, orders, order_lines, refunds, refund_lines, interactions)
+_JSON: Final = msgspec.json.Encoder()
+
+
+def _exposure_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
+    fact: Any = event.fact
+    rows[exposures].append(
+        (
+            project_id,
+            event.id,
+            fact.experiment_id,
+            number,
+            fact.variant,
+            fact.epoch,
+            fact.segment,
+            fact.bucket,
+            fact.propensity,
+            fact.suppressed,
+            fact.offer,
+            None if fact.skus is None else _JSON.encode(fact.skus).decode(),
+            fact.template,
+            fact.channel,
+            fact.placement,
+            fact.device,
+            event.occurred_at,
+            now,
+        )
+    )
+
+
+def _order_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
+    fact: Any = event.fact
+    rows[orders].append(
+        (
+            project_id,
+            event.id,
+            fact.order_id,
+            number,
+            fact.currency,
+            fact.net_minor,
+            fact.shipping_minor,
+            fact.tax_minor,
+            len(fact.lines),
+            fact.code,
+            fact.revision,
+            event.occurred_at,
+            now,
+        )
+    )
+    lines = rows[order_lines]
+    for i, line in enumerate(fact.lines):
+        lines.append(
+            (
+                project_id,
+                event.id,
+                i,
+                line.line_id,
+                line.sku,
+                line.quantity,
+                line.price_micro,
+                line.net_minor,
+                line.discount_minor,
+                line.cost_minor,
+                line.offer,
             )
+        )
+
+
+def _refund_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
+    fact: Any = event.fact
+    head = (project_id, event.id, fact.refund_id, fact.order_id, number, fact.currency, fact.amount_minor)
+    rows[refunds].append((*head, len(fact.lines), event.occurred_at, now))
+    parts = rows[refund_lines]
+    for i, part in enumerate(fact.lines):
+        parts.append((project_id, event.id, i, part.line_id, part.quantity, part.amount_minor))
+
+
+def _cancellation_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
+    fact: Any = event.fact
+    head = (project_id, event.id, None, fact.order_id, number, None, None)
+    rows[refunds].append((*head, 0, event.occurred_at, now))
+
+
+def _interaction_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
+    fact: Any = event.fact
+    body = fact.data if fact.text is None else {**fact.data, "text": fact.text}
+    rows[interactions].append(
+        (
+            project_id,
+            event.id,
+            event.type,
+            number,
+            fact.experiment_id,
+            fact.variant,
+            fact.offer,
+            fact.sku,
+            fact.number,
+            _JSON.encode(body).decode() if body else None,
+            event.occurred_at,
+            now,
+        )
+    )
+
+
+_FACT_ROWS: Final[dict[type[Fact], Callable[[Rows, int, Event, int, int], None]]] = {
+    Exposure: _exposure_rows,
+    Order: _order_rows,
+    Refund: _refund_rows,
+    Cancellation: _cancellation_rows,
+    Interaction: _interaction_rows,
+}
 
 
 def _fold(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.identity import Link, roots, standing
 from offerlab.intake.folding import unite
+from offerlab.storage import bulk
 from offerlab.storage.tables import merges, vault
 
 _CHUNK: Final = 500
@@ -73,8 +74,7 @@ def _members(connection: Connection, condition: object, project_id: int) -> list
 
 def has_links(connection: Connection, project_id: int) -> bool:
     """Whether any two ids were ever linked: until then nobody looks for families."""
-    query = select(merges.c.event_id).where(merges.c.project_id == project_id).limit(1)
-    return connection.execute(query).first() is not None
+    return bulk.exists(connection, "SELECT 1 FROM merges WHERE project_id = ? LIMIT 1", (project_id,))
 
 
 def too_large(connection: Connection, project_id: int, links: Sequence[tuple[int, int]]) -> set[int]:
