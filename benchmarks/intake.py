@@ -4,8 +4,8 @@
 
 Both sides in one run, turn about. The bare side is an ASGI function on the same uvicorn with msgspec and one writer
 that groups commits on `sqlite3` (WAL, synchronous=FULL): it decodes each event into a struct and inserts the rows that
-the service inserts (register, fact, lines), without validation, deduplication, vault, folding or profile. Processor time
-is that of the server's process. Ratios hold to about 1.3 on a machine that does other things.
+the service inserts (register, fact, lines), without validation, deduplication, vault, folding or profile. The time of
+the processor is that of the server's process. Ratios hold to about 1.3 on a machine that does other things.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -161,7 +161,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(name: str, command: list[str], port: int, folder: Path) -> Iterator[Server]:
+def serving(name: str, command: list[str], port: int, folder: Path) -> Generator[Server]:
     """Start a server and wait until it answers."""
     environment = {**os.environ, "OFFERLAB_ADMIN_KEY": ADMIN}
     with (folder / f"{name}.log").open("wb") as log:

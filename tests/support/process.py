@@ -34,6 +34,7 @@ class Process:
         database_url: None for SQLite inside the folder.
         prefix: a command to run it under, such as strace.
         environment: further variables.
+        twin: a broken twin of `support.twins` to run in the service's place.
     """
 
     def __init__(
@@ -43,10 +44,13 @@ class Process:
         database_url: str | None = None,
         prefix: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        twin: str | None = None,
     ) -> None:
         self.folder = folder
         self.port = free_port()
         self.prefix = list(prefix)
+        broken = [str(ROOT / "tests" / "support" / "twins.py"), twin or ""]
+        self._program = [sys.executable, *(broken if twin else ["-m", "offerlab.cli"])]
         self._database = [] if database_url is None else ["--database-url", database_url]
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OFFERLAB_ADMIN_KEY": ADMIN}
         self._environment |= {"OFFERLAB_CURRENCY": "KRW", **(environment or {})}
@@ -65,7 +69,7 @@ class Process:
 
     def start(self) -> float:
         """Start and wait until every route works; the seconds that took."""
-        serve = [sys.executable, "-m", "offerlab.cli", "serve", "--port", str(self.port)]
+        serve = [*self._program, "serve", "--port", str(self.port)]
         folder = ["--data-dir", str(self.folder)]
         begun = time.monotonic()
         with (self.folder / "log.txt").open("ab") as log:
