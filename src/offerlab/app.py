@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from offerlab.api import (
     affinity,
+    consents,
     customers,
     decisions,
     definitions,
@@ -77,6 +78,7 @@ _HANDLERS: Final = [
     *hooks.HANDLERS,
     *rejected.HANDLERS,
     *webhooks.HANDLERS,
+    *consents.HANDLERS,
     *outgoing.HANDLERS,
     *unsubscribe.HANDLERS,
 ]

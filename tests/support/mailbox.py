@@ -1,6 +1,8 @@
 """A real SMTP server on loopback: what it took is kept, and its answers are as told."""
 
+import asyncio
 import socket
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -19,12 +21,15 @@ class Mailbox:
     Attributes:
         taken: mails in order, each with its recipient.
         answers: replies to the next mails at the end of DATA; afterwards 250.
+        slow_s: how long it takes to say so. times: when each mail came, seconds UTC.
     """
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, EmailMessage]] = []
         self.answers: list[str] = []
         self.port = 0
+        self.slow_s = 0.0
+        self.times: list[float] = []
 
     async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Take one mail, or refuse it."""
@@ -34,6 +39,8 @@ class Mailbox:
             raw = content if isinstance(content, bytes) else str(content).encode()
             made: Any = message_from_bytes(raw, policy=policy.default)
             self.taken.append((envelope.rcpt_tos[0], made))
+            self.times.append(time.time())
+            await asyncio.sleep(self.slow_s)
         return answer
 
     @property

@@ -1,6 +1,7 @@
 """A webhook receiver on loopback: real sockets, answers as told, everything received kept."""
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ class Received(Struct, frozen=True):
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = 0.0
 
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -49,9 +51,12 @@ def receiving() -> Generator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             """Keep the request, answer as told."""
-            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            length = int(self.headers.get("content-length", "0"))
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender died in the middle of it
+                return
             given = {name.lower(): value for name, value in self.headers.items()}
-            receiver.received.append(Received(self.path, given, body))
+            receiver.received.append(Received(self.path, given, body, time.time()))
             if receiver.manner is not None:
                 receiver.manner(self)
                 return

@@ -17,6 +17,8 @@ The order of the gates, each with the reason it gives:
 A holdout is drawn by the same gates, and its own moment comes when an experiment that it covers would let the
 customer through if there were no holdout: in both of its arms alike.
 
+Whoever objected to being profiled, and whoever is known to be under 14, takes part in nothing: no gate is tried.
+
 Whether the arm's offer may be shown to this customer comes last and changes no arm: `suppress.py`.
 
 Only what is needed is hashed: nothing for a gate that is wide open, one hash per layer and holdout however many
@@ -28,7 +30,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from offerlab.assignment.passage import Passage
-from offerlab.assignment.plan import Plan
+from offerlab.assignment.plan import Plan, without_offer
+from offerlab.assignment.profile import is_barred
 from offerlab.assignment.ruleset import Ruleset, View
 from offerlab.assignment.suppress import is_bare
 from offerlab.domain.customer import CustomerState
@@ -50,6 +53,8 @@ def decide(ruleset: Ruleset, state: CustomerState, request: Request, now: int) -
     view = ruleset.current if now >= ruleset.settled_at else ruleset.at(now)
     unknown: list[str] = []
     plans: Iterable[Plan] = view.plans if request.experiments is None else _named(view, request.experiments, unknown)
+    if is_barred(state, request.attributes):
+        return Decided([_left_alone(plan) for plan in plans], unknown, [])
     assignments = state.assignments
     unit = request.unit
     encoded = b"" if unit is None else unit.encode()
@@ -78,6 +83,12 @@ def decide(ruleset: Ruleset, state: CustomerState, request: Request, now: int) -
     if passage is None:
         return Decided(decisions, unknown, [])
     return Decided(decisions, unknown, passage.finish(decisions))
+
+
+def _left_alone(plan: Plan) -> Decision:
+    """What somebody gets who takes part in nothing: control's place, and nothing to show."""
+    decision = plan.outside["NOT_IN_SEGMENT" if plan.status == "running" else "NOT_RUNNING"]
+    return decision if decision.outcome.offer is None else Decision(without_offer(decision.outcome))
 
 
 def settled_without_state(ruleset: Ruleset, decision: Decision, request: Request, now: int) -> bool:

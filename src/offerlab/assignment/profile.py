@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from offerlab.domain.clock import DAY
-from offerlab.domain.customer import CustomerState, Profile
+from offerlab.domain.customer import PROFILED, CustomerState, Profile
 from offerlab.domain.money import exponent
 from offerlab.domain.product import Product
 from offerlab.domain.segment import RATING_OF
@@ -20,6 +20,23 @@ YEAR_DAYS: Final = 365.0
 SHORTEST_DAYS: Final = 30.0
 """Orders a year are told over at least so many days: two orders on one day are no habit."""
 """What is known of a customer of whom nothing is known: no orders. Averages and days since are missing."""
+
+
+ADULT_YEARS: Final = 14
+"""Younger customers are offered nothing (PIPA 22-2): a guardian's consent is not ours to judge."""
+
+
+def is_barred(state: CustomerState, given: Mapping[str, object]) -> bool:
+    """Whether a customer takes part in nothing: they objected to being profiled, or are known to be a child."""
+    profile = state.profile
+    objection = profile.consents.get(PROFILED)
+    if objection is not None and not objection[1]:
+        return True
+    age = given.get("age")
+    if age is None:
+        told = profile.attributes.get("age")
+        age = None if told is None else told[1]
+    return isinstance(age, int | float) and not isinstance(age, bool) and age < ADULT_YEARS
 
 
 def attributes_of(

@@ -80,9 +80,10 @@ def is_bare(request: Request) -> bool:
 
 def is_undisturbed(display: Display, request: Request) -> bool:
     """Whether no check of this offer can fail here: what `always` leaves is consent, and a product in the cart."""
-    if display.always or request.context.channel in SENT:
+    context = request.context
+    if display.always or context.channel in SENT or context.placement in SENT_PLACEMENTS:
         return False
-    cart = request.context.cart
+    cart = context.cart
     return not cart or display.skus.isdisjoint(cart)
 
 
@@ -123,7 +124,7 @@ def judge(display: Display, case: Case) -> Verdict:
 
 
 def judge_due(display: Display, case: Case) -> Verdict:
-    """Every check once more, when an offer that was planned for its time falls due."""
+    """Every check once more when an offer that was planned for its time falls due, but caps: it counted already."""
     return _judge_offer(display, case, planned=False, delayed=False)
 
 
@@ -142,7 +143,7 @@ def _judge_offer(display: Display, case: Case, *, planned: bool, delayed: bool =
         return found
     if _cooling(offer, case):
         return Verdict("cooling_down")
-    return Verdict("cap") if _capped(channel, case) else found
+    return Verdict("cap") if delayed and _capped(channel, case) else found
 
 
 def preview(display: Display, case: Case) -> Verdict:

@@ -100,8 +100,8 @@ def append(
 def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
     """How to reach customers, what they are to be offered later, and parcels that such offers wait for."""
     for event, number in fresh:
-        if event.contact or event.planned:
-            reached = {contacts.CUSTOMER_ID: event.customer} if event.planned else {}
+        if event.contact or event.planned or event.type == "consent":
+            reached = {contacts.CUSTOMER_ID: event.customer} if event.planned or event.type == "consent" else {}
             contacts.remember(connection, number, {**event.contact, **reached}, now=now)
         for planned in event.planned:
             timed_offers.plan(connection, project_id, number, planned, now=now)

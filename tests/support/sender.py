@@ -1,0 +1,50 @@
+"""A process that does nothing but send, made to be killed; and twins of it that are broken on purpose."""
+
+import time
+from typing import Any
+
+from sqlalchemy import update
+
+from offerlab.app import clock, new_number, new_salt
+from offerlab.delivery.guard import Guard
+from offerlab.delivery.mailing import mail_server
+from offerlab.domain.clock import SECOND
+from offerlab.storage import outbox
+from offerlab.storage.database import open_engine
+from offerlab.storage.tables import outbox as table
+from offerlab.workflows.courier import Courier, PostOffice
+from offerlab.workflows.releasing import Sender
+from offerlab.workflows.runtime import Runtime
+
+
+def send_until_killed(url: str, smtp_url: str, twin: str | None) -> None:
+    """Send what is due in the store at `url`.
+
+    Args:
+        url: of the store.
+        smtp_url: of the mail server.
+        twin: `forgets` believes that what was handed over never went; `hurries` lives ten seconds ahead.
+    """
+    if twin == "forgets":
+        outbox._settle_abandoned = _forget
+    sender = Sender(address="shop@shop.test", name="Shop", base_url="https://shop.test")
+    runtime = Runtime(open_engine(url), now=clock, new_number=new_number, new_salt=new_salt)
+    runtime.start()
+    ahead = 10 * SECOND if twin == "hurries" else 0
+    courier = Courier(
+        runtime,
+        guard=Guard(allow_private=True),
+        post_office=PostOffice(mail_server(smtp_url), sender),
+        clock=lambda: clock() + ahead,
+    )
+    courier.start(alone=True)
+    while True:
+        time.sleep(60)
+
+
+def _forget(connection: Any, now: int) -> None:
+    connection.execute(
+        update(table)
+        .where(table.c.status.in_(("sending", "handed_over")), table.c.lease_until <= now)
+        .values(status="pending", next_at=now, lease_until=None)
+    )
