@@ -107,8 +107,8 @@ def run(service: Service, box: Mailbox, receiver: Receiver, *, timers: int, kill
     while done < kills:
         process = context.Process(target=send_until_killed, args=(service.url, box.url, twin), daemon=True)
         process.start()
-        left = max(1.0, ends_at - time.time())
-        time.sleep(draw.uniform(0.2, max(0.6, 1.8 * left / (kills - done))))
+        rest_s = max(1.0, ends_at - time.time())
+        time.sleep(draw.uniform(0.2, max(0.6, 1.8 * rest_s / (kills - done))))
         process.kill()
         process.join()
         done += 1
