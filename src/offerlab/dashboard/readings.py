@@ -4,18 +4,30 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from offerlab.domain.clock import SECOND, to_micros
 from offerlab.errors import InvalidInput
 from offerlab.reporting.report import Report
+from offerlab.workflows.reading import newest_event
 from offerlab.workflows.runtime import Runtime
 
 Read = Callable[[Runtime, int, str, int | None], Report]
 
 KEPT: Final = 128
 FRESH: Final = 30 * SECOND
-"""A list of experiments may be this much behind; the report's own page never is."""
+"""A list of experiments may be this much behind."""
+STILL: Final = 60 * SECOND
+"""A report is read anew after this even where nothing has come in: windows close by the clock."""
+
+
+class Reading(NamedTuple):
+    """The last report read as of its moment: when, at which version of the definitions, after which event."""
+
+    at: int
+    version: int
+    event: int
+    report: Report
 
 
 class Readings:
@@ -28,11 +40,11 @@ class Readings:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._kept: OrderedDict[tuple[int, str, int], Report] = OrderedDict()
-        self._latest: dict[tuple[int, str], tuple[int, int, Report]] = {}
+        self._latest: dict[tuple[int, str], Reading] = {}
         self._lock = threading.Lock()
 
     def at(self, runtime: Runtime, project_id: int, key: str, as_of: int | None) -> Report:
-        """A report; from memory when this very one was read before.
+        """A report; from memory when this very one was read before, or nothing has happened since the last.
 
         Raises:
             NotFound, Conflict, InvalidInput: as `workflows.reading.read_report`.
@@ -42,24 +54,26 @@ class Readings:
                 known = self._kept.get((project_id, key, as_of))
             if known is not None:
                 return known
+        at, version, event = runtime.now(), runtime.snapshot(project_id).project.version, newest_event(runtime)
+        if as_of is None:
+            last = self._latest.get((project_id, key))
+            if last is not None and (version, event) == (last.version, last.event) and at - last.at < STILL:
+                return last.report
         report = self._read(runtime, project_id, key, as_of)
         with self._lock:
             self._kept[project_id, key, moment_of(report.as_of)] = report
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
             if as_of is None:
-                revision = runtime.snapshot(project_id).project.version
-                self._latest[project_id, key] = (runtime.now(), revision, report)
+                self._latest[project_id, key] = Reading(at, version, event, report)
         return report
 
     def recent(self, runtime: Runtime, project_id: int, key: str) -> Report:
         """A report of the last moments: for lists, where one page shows many."""
-        with self._lock:
-            known = self._latest.get((project_id, key))
-        if known is not None:
-            at, version, report = known
-            if runtime.now() - at < FRESH and version == runtime.snapshot(project_id).project.version:
-                return report
+        last = self._latest.get((project_id, key))
+        version = runtime.snapshot(project_id).project.version
+        if last is not None and runtime.now() - last.at < FRESH and version == last.version:
+            return last.report
         return self.at(runtime, project_id, key, None)
 
 

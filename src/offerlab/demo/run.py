@@ -107,6 +107,7 @@ def run_demo(folder: Path, *, port: int, shoppers: int, stay: bool, console: Con
         currency=CURRENCY,
         admin_key=f"ol_admin_{secrets.token_urlsafe(32)}",
         port=_free_port(port),
+        state_timeout_ms=5_000,  # a busy machine answers late, but answers the same
     )
     with _progress(console) as progress, _serving(settings, clock) as app:
         demo = Demo(app, clock, f"http://127.0.0.1:{settings.port}", settings.admin_key or "", progress)

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.event import (
@@ -398,3 +398,8 @@ def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict
         at,
     )
     return {**known, exposure.experiment_id: assignment}
+
+
+def newest(connection: Connection) -> int:
+    """The highest number of any project's events; 0 without."""
+    return int(connection.execute(select(func.max(register.c.seq))).scalar() or 0)

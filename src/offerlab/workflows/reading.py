@@ -17,8 +17,8 @@ from offerlab.reporting.build import Past, build_report, lift_in, look_of
 from offerlab.reporting.formats import as_csv, as_html, as_markdown
 from offerlab.reporting.report import Report
 from offerlab.stats.prior import Prior, learn_prior
+from offerlab.storage import events, reports
 from offerlab.storage import offers as stored_offers
-from offerlab.storage import reports
 from offerlab.storage.database import reading, writing
 from offerlab.workflows.runtime import Runtime
 
@@ -92,6 +92,12 @@ def moment_of(sent: str | None) -> int | None:
     except ValueError as error:
         raise InvalidInput(f"{sent[:100]!r} is no ISO 8601 time", field="as_of") from error
     return to_micros(moment, field="as_of")
+
+
+def newest_event(runtime: Runtime) -> int:
+    """The number of the last event stored: while it stays, no report of the present changes but by the clock."""
+    with reading(runtime.engine) as connection:
+        return events.newest(connection)
 
 
 def as_text(report: Report, form: str) -> str:
