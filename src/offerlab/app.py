@@ -56,6 +56,7 @@ from offerlab.workflows.housekeeping import Housekeeper
 from offerlab.workflows.keeping import FILE
 from offerlab.workflows.releasing import Sender
 from offerlab.workflows.runtime import Runtime
+from offerlab.workflows.scheduling import Calendar
 from offerlab.workflows.serving import Serving
 
 _HANDLERS: Final = [
@@ -108,12 +109,14 @@ class App:
         first: what the first start made.
         courier: sends messages, once it is started.
         housekeeper: purges and mines on schedule, once it is started.
+        calendar: keeps experiments' dates, once it is started.
     """
 
     def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart, courier: Courier) -> None:
         self.web = web
         self.courier = courier
         self.housekeeper = Housekeeper(runtime)
+        self.calendar = Calendar(runtime)
         self.runtime = runtime
         self.serving = serving
         self.first = first
@@ -130,6 +133,7 @@ class App:
 
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""
+        await asyncio.to_thread(self.calendar.close)
         await asyncio.to_thread(self.courier.close)
         await asyncio.to_thread(self.housekeeper.close)
         await asyncio.to_thread(self.web.state.studio.close)

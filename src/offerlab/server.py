@@ -92,6 +92,7 @@ def run(settings: Settings) -> None:
         announce(app.first)
         app.courier.start(alone=settings.embedded)
         app.housekeeper.start()
+        app.calendar.start()
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)

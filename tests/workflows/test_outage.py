@@ -104,6 +104,7 @@ class Shop:
         """What these customers are told now; asked again while the machine is too busy to read their states in time."""
         found: dict[str, dict[str, str]] = {}
         for customer in customers:
+            answer: dict[str, Any] = {}
             for _ in range(100):
                 answer = self.client.post("/v1/decisions", json={"customer_id": customer, "expose": expose}).json()
                 if not answer["stale"] and (not expose or all(one["exposed"] for one in answer["decisions"])):

@@ -83,7 +83,7 @@ async def put_experiment(request: AnyRequest, key: FromPath[str]) -> Response[by
     ),
 )
 async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
-    """On a draft any setting; on a started experiment weights, allocation, traffic, name and hypothesis."""
+    """On a draft any setting; on a started experiment weights, allocation, traffic, ramp, name and hypothesis."""
     body = await bounded(request, DEFINITION_LIMIT)
     known = _found(request, key)
     if known.status == "draft":
@@ -91,15 +91,18 @@ async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[
     sent = decode(body, _REWEIGH)
 
     def work(desk: Desk) -> tuple[int, object]:
-        fresh = authoring.reweigh(
-            desk,
-            key,
-            weights=sent.weights,
-            allocation=sent.allocation,
-            traffic=sent.traffic,
-            name=sent.name,
-            hypothesis=sent.hypothesis,
-        )
+        with desk.change():
+            fresh = authoring.reweigh(
+                desk,
+                key,
+                weights=sent.weights,
+                allocation=sent.allocation,
+                traffic=sent.traffic,
+                name=sent.name,
+                hypothesis=sent.hypothesis,
+            )
+            if sent.ramp is not None:
+                fresh = authoring.plan_ramp(desk, key, tuple(step.to_domain() for step in sent.ramp))
         return 200, experiment_view(fresh)
 
     return await change(request, work, body=body)

@@ -13,6 +13,7 @@ from offerlab.domain.experiment import (
     Conclusion,
     Experiment,
     MetricPlan,
+    RampStep,
     Sequential,
     ValueType,
     Variant,
@@ -284,6 +285,20 @@ class AnalysisBody(_Body, frozen=True, kw_only=True):
     planned_customers: Annotated[int, Meta(ge=2, le=2**40)] | None = None
 
 
+class RampStepBody(_Body, frozen=True, kw_only=True):
+    """From `at` on, this share of eligible customers enters."""
+
+    at: Moment
+    traffic: Share
+
+    def to_domain(self) -> RampStep:
+        """The step, its time in microseconds."""
+        return RampStep(at=to_micros(self.at, field="ramp.at"), traffic=self.traffic)
+
+
+Ramp = Annotated[tuple[RampStepBody, ...], Meta(max_length=50)]
+
+
 class NewExperiment(_Body, frozen=True, kw_only=True):
     """One experiment, stored as a draft."""
 
@@ -302,6 +317,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
     refund_days: int = 30
     starts_at: Moment | None = None
     ends_at: Moment | None = None
+    ramp: Ramp = ()
     analysis: AnalysisBody = AnalysisBody()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
     forced: dict[Word, Key] = {}
@@ -335,6 +351,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
             refund_days=self.refund_days,
             starts_at=None if self.starts_at is None else to_micros(self.starts_at, field="starts_at"),
             ends_at=None if self.ends_at is None else to_micros(self.ends_at, field="ends_at"),
+            ramp=tuple(step.to_domain() for step in self.ramp),
             analysis=AnalysisPlan(
                 alpha=self.analysis.alpha,
                 power=self.analysis.power,
@@ -365,11 +382,12 @@ def _variants(arms: tuple[NewVariant, ...]) -> tuple[Variant, ...]:
 
 
 class Reweigh(_Body, frozen=True, kw_only=True):
-    """What may change on a running experiment; the first three open a new epoch."""
+    """What may change on a running experiment; the first three open a new epoch, a new ramp lifts a halt."""
 
     weights: dict[Key, Share] | None = None
     allocation: dict[Key, dict[Key, Share]] | None = None
     traffic: Share | None = None
+    ramp: Ramp | None = None
     name: Name | None = None
     hypothesis: Prose | None = None
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from offerlab.domain.clock import iso
-from offerlab.domain.experiment import SLOTS, Experiment, control_of
+from offerlab.domain.experiment import SLOTS, Experiment, control_of, may_change
 from offerlab.domain.metric import Counted, CustomMetric, Metric
 from offerlab.domain.money import from_micro, text
 from offerlab.domain.offer import Offer
@@ -125,6 +125,8 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     refund_days: int
     starts_at: str | None
     ends_at: str | None
+    ramp: list[dict[str, object]]
+    ramp_halted: str
     started_at: str | None
     stopped_at: str | None
     analysis: dict[str, object]
@@ -136,6 +138,7 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     note: str
     revision: int
     created_at: str
+    may_change: tuple[str, ...]
 
 
 class KeyCreated(Struct, frozen=True, kw_only=True):
@@ -258,6 +261,8 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         refund_days=experiment.refund_days,
         starts_at=_time(experiment.starts_at),
         ends_at=_time(experiment.ends_at),
+        ramp=[{"at": iso(step.at), "traffic": step.traffic} for step in experiment.ramp],
+        ramp_halted=experiment.ramp_halted,
         started_at=_time(experiment.epochs[0].started_at if experiment.epochs else None),
         stopped_at=_time(None if stopped is None else stopped.at),
         analysis={
@@ -275,6 +280,7 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         note=experiment.note,
         revision=experiment.revision,
         created_at=iso(experiment.created_at),
+        may_change=may_change(experiment.status),
     )
 
 

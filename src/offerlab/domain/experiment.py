@@ -129,6 +129,13 @@ class Change(Struct, frozen=True, kw_only=True):
     serve: dict[str, str] = {}
 
 
+class RampStep(Struct, frozen=True, kw_only=True):
+    """From `at` (microseconds UTC) on, this share of eligible customers enters."""
+
+    at: int
+    traffic: float
+
+
 class Experiment(Struct, frozen=True, kw_only=True):
     """One study with everything that decides who sees what.
 
@@ -141,6 +148,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
         epochs: in order; empty while a draft.
         changes: the life so far, in order.
         starts_at, ends_at: microseconds UTC, planned.
+        ramp: how traffic grows after the start. ramp_halted: why it does not grow any more; empty while it may.
         revision: raised by every stored change.
     """
 
@@ -161,6 +169,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
     refund_days: int = 30
     starts_at: int | None = None
     ends_at: int | None = None
+    ramp: tuple[RampStep, ...] = ()
+    ramp_halted: str = ""
     analysis: AnalysisPlan = AnalysisPlan()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
     forced: dict[str, str] = {}
@@ -218,6 +228,17 @@ def control_of(variants: tuple[Variant, ...]) -> int | None:
             return i
     bare = [i for i, arm in enumerate(variants) if arm.offer is None and arm.role is None]
     return bare[0] if len(bare) == 1 else None
+
+
+MAY_CHANGE: Final = ("weights", "allocation", "traffic", "ramp", "name", "hypothesis")
+"""What may change on a started experiment; everything else froze at its start."""
+
+
+def may_change(status: Status) -> tuple[str, ...]:
+    """Settings that may still change in this status; `*` is all of them."""
+    if status == "draft":
+        return ("*",)
+    return MAY_CHANGE if status in ("running", "paused") else ()
 
 
 def after(experiment: Experiment, action: Action) -> Status:

@@ -11,6 +11,7 @@ MessageType = Literal[
     "experiment.stopped",
     "experiment.archived",
     "experiment.reweighed",
+    "experiment.ramp_halted",
     "offer.due",
     "webhook.test",
 ]

@@ -92,11 +92,14 @@ class Writer:
         """Events queued and not yet committed."""
         return self._waiting
 
-    def is_troubled(self) -> bool:
-        """Whether a commit has been under way for long, or the last one failed just now: nobody should wait for it."""
-        now = time.monotonic()
+    def is_refused(self) -> bool:
+        """Whether the store refused a commit just now."""
+        return time.monotonic() < self._refusing_until
+
+    def is_stalled(self) -> bool:
+        """Whether a commit has been under way for long: a large one, or a store that says nothing."""
         begun = self._begun_at
-        return (begun is not None and now - begun > STALL_S) or now < self._refusing_until
+        return begun is not None and time.monotonic() - begun > STALL_S
 
     def instant(self) -> int:
         """A moment by which everything received is on disk: a report as of it never changes.

@@ -16,11 +16,13 @@ from offerlab.domain.attribute import Attribute, check_attribute, check_rule
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import (
     EVERYONE,
+    MAY_CHANGE,
     Action,
     Claim,
     Conclusion,
     Epoch,
     Experiment,
+    RampStep,
     check_experiment,
     moved,
 )
@@ -29,6 +31,7 @@ from offerlab.domain.metric import CustomMetric, check_metric
 from offerlab.domain.offer import Offer, check_offer
 from offerlab.domain.product import Product, Relation, check_relation
 from offerlab.domain.project import ProjectSettings, check_settings
+from offerlab.domain.schedule import check_ramp, due
 from offerlab.domain.segment import Segment
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
@@ -41,9 +44,6 @@ from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import settings_of
 from offerlab.workflows.webhooks import announce
-
-MAY_CHANGE: Final = ("weights", "allocation", "traffic", "name", "hypothesis")
-"""What PATCH may change on a running experiment; everything else froze at its start."""
 
 _LIVE: Final = ("running", "paused")
 _TOLD: Final[dict[Action, MessageType]] = {
@@ -403,6 +403,55 @@ def reweigh(
     return fresh
 
 
+def plan_ramp(desk: Desk, key: str, ramp: tuple[RampStep, ...]) -> Experiment:
+    """Plan how traffic grows from now on; a halted ramp goes on by the new plan.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it is neither running nor paused.
+        InvalidPlan: a step that does not rise.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if known.status not in _LIVE:
+            raise Conflict(f"experiment {key!r} is {known.status}: nothing is split", extra={"status": known.status})
+        fresh = replace(known, ramp=ramp, ramp_halted="", revision=known.revision + 1)
+        check_ramp(fresh)
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "plan_ramp", f"experiment:{key}", before=known.ramp, after=fresh.ramp)
+    return fresh
+
+
+def widen(desk: Desk, key: str, step: RampStep) -> Experiment:
+    """Take one step of the ramp; nobody who is in moves.
+
+    Raises:
+        Conflict: somebody was faster, or a layer has no room.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if due(known, desk.runtime.now()) != step:
+            raise Conflict(f"experiment {key!r}: this step is not due any more", extra={"status": known.status})
+        return reweigh(desk, key, traffic=step.traffic)
+
+
+def halt_ramp(desk: Desk, key: str, why: str) -> Experiment:
+    """Let the ramp stand still until a person plans it anew.
+
+    Raises:
+        Conflict: somebody was faster.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if known.ramp_halted:
+            raise Conflict(f"the ramp of {key!r} stands still already")
+        fresh = replace(known, ramp_halted=why, revision=known.revision + 1)
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "halt_ramp", f"experiment:{key}", after=why)
+        announce(desk, connection, "experiment.ramp_halted", {"experiment": key, "reason": why})
+    return fresh
+
+
 def _split(experiment: Experiment) -> Epoch | None:
     return experiment.epochs[-1] if experiment.epochs else None
 
@@ -544,6 +593,7 @@ def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
         changes=known.changes,
         conclusion=known.conclusion,
         note=known.note,
+        ramp_halted=known.ramp_halted,
         created_at=known.created_at,
         revision=known.revision,
         traffic=sent.traffic if known.status == "draft" else known.traffic,
@@ -552,6 +602,7 @@ def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
 
 def _check_experiment(connection: Connection, desk: Desk, experiment: Experiment) -> None:
     check_experiment(experiment)
+    check_ramp(experiment)
     known_offers = offers.everything(connection, desk.project_id)
     for i, arm in enumerate(experiment.variants):
         if arm.offer is not None and arm.offer not in known_offers:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,7 @@ class Runtime:
 
     Attributes:
         refreshed_at: when the rules were last compared with the store, microseconds UTC.
+        compared_at: the same by the process's own clock, which nobody sets.
         from_disk: whether the rules served are those of the file, because the store was not there at the start.
     """
 
@@ -67,6 +69,7 @@ class Runtime:
         self._before_return: Callable[[], object] | None = None
         self._stored = threading.Lock()
         self.refreshed_at = 0
+        self.compared_at = time.monotonic()
         self.from_disk = False
 
     def new_event_id(self) -> str:
@@ -151,6 +154,7 @@ class Runtime:
                 self._keys = stored_keys.live(connection)
                 self._snapshots = {**self._snapshots, **fresh}
             self.refreshed_at = self.now()
+            self.compared_at = time.monotonic()
             self.from_disk = False
         if changed:
             self._keep()

@@ -33,7 +33,9 @@ from offerlab.workflows.snapshot import Snapshot
 READ_S: Final = 0.010
 BREAK_S: Final = 1.0
 BREAK_AFTER: Final = 3
-EXPOSE_S: Final = 1.0
+EXPOSE_S: Final = 5.0
+MAILING_S: Final = 60.0
+AWAY_S: Final = 1.5
 ABREAST: Final = 1_000
 _log: Final = logging.getLogger(__name__)
 
@@ -110,8 +112,13 @@ class Serving:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._states.close()
 
-    async def answer(self, project_id: int, ask: Ask) -> Answered:
+    async def answer(self, project_id: int, ask: Ask, *, patient: bool = False) -> Answered:
         """Decide for one customer.
+
+        Args:
+            project_id: whose experiments.
+            ask: what is asked.
+            patient: whether nobody waits before a screen: exposures may take their time.
 
         Raises:
             InvalidInput: the id is no id.
@@ -133,7 +140,7 @@ class Serving:
         told = [encoding.told(decision, asking) for decision in decided.decisions]
         exposed: set[int] = set()
         if ask.expose and unit is not None:
-            exposed = await self._expose(snapshot, decided, told, state, request, now)
+            exposed = await self._expose(snapshot, decided, told, state, (request, patient), now)
         return Answered(
             decision_id=encoding.token(decided, told, digest=digest, context=ask.context, now=now),
             ruleset_version=snapshot.project.version,
@@ -171,7 +178,7 @@ class Serving:
         answers: list[Answered] = []
         for start in range(0, len(asks), ABREAST):
             part = asks[start : start + ABREAST]
-            answers += await asyncio.gather(*(self.answer(project_id, ask) for ask in part))
+            answers += await asyncio.gather(*(self.answer(project_id, ask, patient=True) for ask in part))
         return answers
 
     def version(self, project_id: int) -> int:
@@ -209,6 +216,14 @@ class Serving:
         self.runtime.memory.offer(snapshot.project.id, digest, version, state)
         return state
 
+    def _is_store_away(self) -> bool:
+        """Whether nobody should wait for a commit now: it was refused, or it hangs and reads hang too."""
+        writer = self.runtime.writer
+        if writer.is_refused():
+            return True
+        now = time.monotonic()
+        return writer.is_stalled() and (now < self._closed_until or now - self.runtime.compared_at > AWAY_S)
+
     async def _read(self, project_id: int, digest: bytes) -> CustomerState:
         if time.monotonic() < self._closed_until:
             return UNREAD
@@ -234,10 +249,11 @@ class Serving:
         decided: Decided,
         told: Sequence[Told],
         state: CustomerState,
-        request: Request,
+        asked: tuple[Request, bool],
         now: int,
     ) -> set[int]:
         """Log what is new; the experiments whose exposure is on disk."""
+        request, patient = asked
         wanted = [(one, shown.suppressed) for one, shown in zip(decided.decisions, told, strict=True) if one.enrolled]
         wanted += [(decision, None) for decision in decided.holdouts]
         exposed = {one.experiment_id for one, _ in wanted if one.experiment_id in state.assignments}
@@ -247,7 +263,7 @@ class Serving:
             if one.experiment_id not in exposed
             and (state.known or settled_without_state(snapshot.ruleset, one, request, now))
         ]
-        if not fresh or self.runtime.writer.is_troubled():
+        if not fresh or self._is_store_away():
             return exposed
         events = [
             Event(
@@ -263,7 +279,7 @@ class Serving:
         ]
         try:
             done = asyncio.wrap_future(self.runtime.writer.submit(snapshot.project, events))
-            appended = await asyncio.wait_for(done, EXPOSE_S)
+            appended = await asyncio.wait_for(done, MAILING_S if patient else EXPOSE_S)
         except (Unavailable, TimeoutError) as error:
             _log.warning("exposures could not be written (%s): the storefront may send them later", error)
             return exposed
