@@ -22,7 +22,7 @@ from offerlab.domain.experiment import Experiment
 from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
-from offerlab.reporting.cells import Cell, Cells, Limit, Notes
+from offerlab.reporting.cells import Cell, Cells, Limit, Notes, Words
 from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, Monomial, divisor
 
 PRE_DAYS: Final = 90
@@ -93,11 +93,17 @@ class SqlEngine:
         suppressed = self._connection.execute(text(head[0] + _SUPPRESSED), binds)
         declined = self._connection.execute(text(head[1] + _DECLINED), binds)
         declines: Counter[tuple[int, str]] = Counter()
-        for variant, body, count in declined:
-            declines[variant, _reason(body)] += int(count)
+        words: list[Words] = []
+        for variant, kind, body, count, at in declined:
+            if kind == "offer_declined":
+                declines[variant, _reason(body)] += int(count)
+            text_said = _text(body)
+            if text_said:
+                words.append(Words(variant, kind, text_said, int(at)))
         return Notes(
             suppressed={(variant, reason): int(count) for variant, reason, count in suppressed},
             declines=dict(declines),
+            words=tuple(sorted(words, key=lambda each: (each.variant, -each.at, each.text))),
         )
 
 
@@ -108,11 +114,12 @@ SELECT variant, suppressed, COUNT(*) FROM units WHERE variant >= 0 AND suppresse
 GROUP BY variant, suppressed ORDER BY variant, suppressed"""
 
 _DECLINED: Final = """
-SELECT p.variant, n.body, COUNT(*)
+SELECT p.variant, n.type, n.body, COUNT(*), MAX(n.occurred_at)
 FROM people p CROSS JOIN interactions n
 WHERE n.customer = p.number AND n.experiment_id = :experiment AND n.received_at <= :as_of
-  AND n.type = 'offer_declined' AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
-GROUP BY p.variant, n.body ORDER BY p.variant, n.body"""
+  AND n.type IN ('offer_declined', 'feedback', 'complaint')
+  AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
+GROUP BY p.variant, n.type, n.body ORDER BY p.variant, n.type, n.body"""
 
 
 def _binds(experiment: Experiment, needs: Needs, project_id: int, currency: str, as_of: int) -> dict[str, Any]:
@@ -169,6 +176,12 @@ def _divisors(values: Iterable[str], currency: str, grain: int) -> dict[str, int
     fine = {"profit", "offer_cost", "delivery", "capped_profit"}
     found = {name: divisor(name, minor) * (grain if name in fine else 1) for name in sorted(values)}
     return {name: each for name, each in found.items() if each != 1 or name in MONEY}
+
+
+def _text(body: str | None) -> str:
+    """What a customer wrote; empty where nothing."""
+    data: Any = msgspec.json.decode(body) if body else {}
+    return str(data.get("text") or "").strip() if isinstance(data, dict) else ""
 
 
 def _reason(body: str | None) -> str:

@@ -5,14 +5,23 @@ from typing import Any, Final
 
 from litestar import Request, Response, get
 from litestar.params import FromPath
+from msgspec import Struct
 
 from offerlab.api.changes import caller_of, runtime_of
-from offerlab.api.routing import Parameter, operation
+from offerlab.api.routing import Parameter, operation, reply
 from offerlab.errors import InvalidInput
+from offerlab.reporting.lowest import OfferResult
 from offerlab.reporting.report import Report
-from offerlab.workflows.reading import as_text, moment_of, read_report
+from offerlab.workflows.reading import as_text, moment_of, read_report, tried_offers
 
 AnyRequest = Request[Any, Any, Any]
+
+
+class OfferResults(Struct, frozen=True):
+    """All of them: there are as many as arms with offers."""
+
+    items: list[OfferResult]
+
 
 _MEDIA: Final = {
     "json": "application/json",
@@ -48,4 +57,14 @@ async def get_report(request: AnyRequest, key: FromPath[str]) -> Response[bytes]
     return Response(as_text(report, form).encode(), media_type=_MEDIA[form])
 
 
-HANDLERS: Final[list[Any]] = [get_report]
+@get(
+    "/v1/offer-results",
+    opt=operation("read", "Offers that were tried, the lowest acceptance first", answers={200: OfferResults}),
+)
+async def list_offer_results(request: AnyRequest) -> Response[bytes]:
+    """With what customers said and the lineage, as of the last reading of each experiment."""
+    found = await asyncio.to_thread(tried_offers, runtime_of(request), caller_of(request).project_id)
+    return reply(OfferResults(found))
+
+
+HANDLERS: Final[list[Any]] = [get_report, list_offer_results]

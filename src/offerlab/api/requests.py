@@ -137,6 +137,7 @@ class NewOffer(_Body, frozen=True, kw_only=True):
     timing: TimingBody = TimingBody()
     delivery: Delivery = "caller"
     delivery_cost: Decimal = Decimal(0)
+    replaces: Key | None = None
 
     def to_domain(self) -> Offer:
         """The offer at version 1; the workflow numbers later ones.
@@ -170,6 +171,7 @@ class NewOffer(_Body, frozen=True, kw_only=True):
             ),
             delivery=self.delivery,
             delivery_cost_micro=to_micro(self.delivery_cost, field="delivery_cost"),
+            replaces=self.replaces,
         )
 
 

@@ -46,6 +46,7 @@ class OfferView(Struct, frozen=True, kw_only=True):
     timing: dict[str, str | int | None]
     delivery: str
     delivery_cost: str
+    replaces: str | None
     version: int
 
 
@@ -221,6 +222,7 @@ def offer_view(offer: Offer, currency: str) -> OfferView:
         },
         delivery=offer.delivery,
         delivery_cost=text(from_micro(offer.delivery_cost_micro, currency)),
+        replaces=offer.replaces,
         version=offer.version,
     )
 

@@ -74,7 +74,11 @@ class Timing(Struct, frozen=True, kw_only=True):
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """One offer as a marketer defined it; a changed offer is a new `version`."""
+    """One offer as a marketer defined it; a changed offer is a new `version`.
+
+    Attributes:
+        replaces: key of the offer that this one is the successor of: what was learnt of that one led to this one.
+    """
 
     key: str
     kind: OfferKind
@@ -89,6 +93,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     delivery: Delivery = "caller"
     delivery_cost_micro: int = 0
     version: int = 1
+    replaces: str | None = None
 
 
 def check_offer(offer: Offer, product: Callable[[str], Product | None]) -> None:

@@ -10,9 +10,11 @@ from scipy.special import ndtri
 
 from offerlab.domain.clock import DAY, iso
 from offerlab.domain.experiment import Experiment, Status
+from offerlab.domain.offer import Offer
 from offerlab.reporting.cells import CROSSOVER, Cell, Cells
 from offerlab.reporting.course import days_of, per_day
 from offerlab.reporting.cuts import segments_of
+from offerlab.reporting.factors import factors_of
 from offerlab.reporting.fading import novelty_of
 from offerlab.reporting.families import corrected
 from offerlab.reporting.looking import PastLook, looking_of, rule_of
@@ -35,6 +37,7 @@ from offerlab.reporting.rounding import rounded
 from offerlab.reporting.split import Strata
 from offerlab.reporting.trust import judge_quality, time_checks
 from offerlab.reporting.verdict import Situation, decide
+from offerlab.reporting.voices import voices_of
 from offerlab.stats.prior import FALLBACK, Prior
 
 _ENDED: Final[frozenset[Status]] = frozenset(("stopped", "archived"))
@@ -46,10 +49,12 @@ class Past(Struct, frozen=True, kw_only=True):
     Attributes:
         looks: earlier reports of this experiment that somebody saw (`look_of`).
         prior: of a lift, learned from the project's past experiments.
+        offers: of the arms, in the versions that were exposed.
     """
 
     looks: Sequence[PastLook] = ()
     prior: Prior = FALLBACK
+    offers: Sequence[Offer] = ()
 
 
 NO_PAST: Final = Past()
@@ -120,6 +125,8 @@ def build_report(
         segment_by=cells.cut_by,
         looking=looking,
         novelty=novelty,
+        voices=voices_of(experiment, cells),
+        factors=factors_of(frame, past.offers),
         projections=projections_of(frame, metrics[0], margin=_worth_having(experiment, metrics[0])),
     )
     return rounded(report)
@@ -223,6 +230,7 @@ def _facts(
         window_days=experiment.window_days,
         refund_days=experiment.refund_days,
         epochs=tuple(iso(epoch.started_at) for epoch in experiment.epochs),
+        offers={arm.key: arm.offer for arm in experiment.variants if arm.offer is not None},
     )
 
 

@@ -57,17 +57,27 @@ class Limit(Struct, frozen=True):
     touched: int
 
 
+class Words(Struct, frozen=True):
+    """What a customer of an arm wrote: with a decline, a feedback or a complaint; `at` in microseconds."""
+
+    variant: int
+    kind: str
+    text: str
+    at: int
+
+
 class Notes(Struct, frozen=True, kw_only=True):
     """Counts beside the cells.
 
     Attributes:
         suppressed: customers by (variant, reason) whose first exposure carried no offer.
-        declines: declines by (variant, reason).
+        declines: declines by (variant, reason). words: what customers wrote, by arm, the latest first.
         rejected: events refused while the experiment ran, where the caller counted them.
     """
 
     suppressed: dict[tuple[int, str], int] = {}
     declines: dict[tuple[int, str], int] = {}
+    words: tuple[Words, ...] = ()
     rejected: int | None = None
 
 

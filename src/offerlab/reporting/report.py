@@ -485,6 +485,66 @@ class DeclineCount(Struct, frozen=True):
     n: int
 
 
+class Voice(Struct, frozen=True):
+    """What a customer wrote with a decline, a feedback or a complaint; addresses and long numbers are masked."""
+
+    variant: str
+    kind: str
+    text: str
+    at: str
+
+
+class FactorContrast(Struct, frozen=True, kw_only=True):
+    """One level (or combination) against the first, averaged over all other factors, in the primary metric's unit."""
+
+    levels: tuple[str, ...]
+    effect: Interval
+    p_value: float
+    p_value_adjusted: float
+
+
+class FactorTerm(Struct, frozen=True, kw_only=True):
+    """One factor, or several that may need each other. `p_value_adjusted`: over all terms (Holm)."""
+
+    factors: tuple[str, ...]
+    p_value: float
+    p_value_adjusted: float
+    contrasts: tuple[FactorContrast, ...]
+
+
+class FactorChoice(Struct, frozen=True, kw_only=True):
+    """The best level of a factor (or of several that interact); `levels` is empty where data do not tell them apart.
+
+    Attributes:
+        chance: that these levels are the best. expected_loss: behind the best, in the primary metric's unit.
+    """
+
+    factors: tuple[str, ...]
+    levels: tuple[str, ...] = ()
+    chance: float | None = None
+    expected_loss: float | None = None
+    undetermined: Undetermined | None = None
+
+
+class Factors(Struct, frozen=True, kw_only=True):
+    """Which timing, which match, which message, which discount is best.
+
+    Attributes:
+        metric: the primary one.
+        factors: what the arms' offers differ in, by name, with the levels; factors that always change together are one
+            (`product & message`).
+        arms: levels of each arm with an offer, in the order of `factors`.
+        undetermined: why the offers can't be read as factors.
+    """
+
+    metric: str
+    factors: dict[str, tuple[str, ...]] = {}
+    arms: dict[str, tuple[str, ...]] = {}
+    terms: tuple[FactorTerm, ...] = ()
+    choices: tuple[FactorChoice, ...] = ()
+    undetermined: Undetermined | None = None
+
+
 class Maturity(Struct, frozen=True, kw_only=True):
     """Outcome windows: how many customers' are closed, and when the last one closes (null: nobody was exposed)."""
 
@@ -521,7 +581,10 @@ class Looking(Struct, frozen=True, kw_only=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What a page says around the numbers. Days count from the start; `days_planned` is null without a planned end."""
+    """What a page says around the numbers. Days count from the start; `days_planned` is null without a planned end.
+
+    `offers` holds the offer's key of each arm that has one.
+    """
 
     status: str
     hypothesis: str
@@ -542,6 +605,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     window_days: int
     refund_days: int
     epochs: tuple[str, ...]
+    offers: dict[str, str] = {}
 
 
 class Reproduce(Struct, frozen=True, kw_only=True):
@@ -579,3 +643,5 @@ class Report(Struct, frozen=True, kw_only=True):
     looking: Looking | None = None
     projections: tuple[Projection, ...] = ()
     novelty: tuple[Novelty, ...] = ()
+    voices: tuple[Voice, ...] = ()
+    factors: Factors | None = None

@@ -129,6 +129,15 @@ class Strata:
             found.append(Arms(moments[0], moments[1], size))
         return found
 
+    def levels(self, columns: Sequence[str], variant: int, together: Sequence[int]) -> list[tuple[Moments, int]]:
+        """An arm's moments in each stratum that holds all of `together`, with the customers of all arms there."""
+        found: list[tuple[Moments, int]] = []
+        for key in self.keys:
+            if all(self._tallies.get((key, arm), self.cells.nobody).n for arm in together):
+                size = sum(tally.n for (shares, _), tally in self._tallies.items() if shares == key)
+                found.append((self.cells.moments(columns, [self._tallies[key, variant]])[0], size))
+        return found
+
     def _segments(self, key: Shares, reference: int, treatment: int) -> list[str]:
         """Segments of a stratum with enough customers in both arms, the largest left out (the others tell it)."""
         sizes: dict[str, list[int]] = {}

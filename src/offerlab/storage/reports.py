@@ -37,14 +37,14 @@ def seen_before(connection: Connection, experiment_id: int, as_of: int) -> list[
     return [_DECODER.decode(row.body) for row in rows]
 
 
-def last_of_others(connection: Connection, project_id: int, experiment_id: int, as_of: int) -> list[Report]:
-    """The last report seen of every other experiment of the project, as of earlier moments."""
+def last_of_others(connection: Connection, project_id: int, experiment_id: int | None, as_of: int) -> list[Report]:
+    """The last report seen of every other experiment of the project (of every one: None), as of earlier moments."""
     newest = (
         select(reports.c.experiment_id, func.max(reports.c.as_of).label("as_of"))
         .join(experiments, experiments.c.id == reports.c.experiment_id)
         .where(
             experiments.c.project_id == project_id,
-            reports.c.experiment_id != experiment_id,
+            reports.c.experiment_id != (-1 if experiment_id is None else experiment_id),
             reports.c.as_of < as_of,
         )
         .group_by(reports.c.experiment_id)

@@ -157,7 +157,21 @@ def update_offer(desk: Desk, offer: Offer) -> Offer:
 def _check_offer(connection: Connection, desk: Desk, offer: Offer) -> None:
     found = products.by_sku(connection, desk.project_id, [*offer.products, *offer.trigger_products])
     check_offer(offer, found.get)
+    _check_lineage(connection, desk, offer)
     compile_message(offer.message)
+
+
+def _check_lineage(connection: Connection, desk: Desk, offer: Offer) -> None:
+    """A successor follows an offer that exists, and never itself, however many steps away."""
+    key, seen = offer.replaces, {offer.key}
+    while key is not None:
+        before = offers.find(connection, desk.project_id, key)
+        if before is None:
+            raise InvalidDefinition(f"no offer has the key {key!r}", field="replaces")
+        if key in seen:
+            raise InvalidDefinition(f"offer {offer.key!r} would be its own successor", field="replaces")
+        seen.add(key)
+        key = before.replaces
 
 
 def create_segment(desk: Desk, segment: Segment) -> tuple[Segment, bool]:

@@ -15,6 +15,7 @@ from offerlab.domain.experiment import Experiment, started_at
 from offerlab.errors import Conflict, InvalidInput, NotFound
 from offerlab.reporting.build import Past, build_report, lift_in, look_of
 from offerlab.reporting.formats import as_csv, as_html, as_markdown
+from offerlab.reporting.lowest import OfferResult, offer_results
 from offerlab.reporting.report import Report
 from offerlab.stats.prior import Prior, learn_prior
 from offerlab.storage import events, reports
@@ -71,12 +72,20 @@ def read_report(
         as_of=moment,
         currency=snapshot.project.currency,
         version=__version__,
-        past=Past(looks=[look_of(one) for one in seen], prior=prior),
+        past=Past(looks=[look_of(one) for one in seen], prior=prior, offers=offers),
         ruleset_version=snapshot.project.version,
     )
     if as_of is None:
         _keep_look(runtime, experiment, report, moment, seen)
     return report
+
+
+def tried_offers(runtime: Runtime, project_id: int) -> list[OfferResult]:
+    """Every offer that was tried, as of the last reading of its experiment, the lowest acceptance first."""
+    snapshot = runtime.snapshot(project_id)
+    with reading(runtime.engine) as connection:
+        last = reports.last_of_others(connection, project_id, None, runtime.writer.instant())
+    return offer_results(last, snapshot.offers)
 
 
 def moment_of(sent: str | None) -> int | None:
