@@ -28,7 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         state_timeout_ms: how long a decision waits for a customer's state from a database server.
         webhook_private: whether webhooks may lead to loopback and private addresses.
         base_url: where the service is reached from outside; links in mail begin with it.
-        smtp_url: the mail server. mail_from: who sends, `Shop <offers@shop.example>`.
+        smtp_url: the mail server.
+        mail_from: who sends, `Shop <offers@shop.example>`.
     """
 
     data_dir: Path = Path("offerlab-data")

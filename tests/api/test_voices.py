@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from offerlab.storage.tables import reports
 from support.service import AT_CHECKOUT, CAPSULES, Service
 
 
@@ -28,6 +29,11 @@ def test_the_lowest_offers_come_with_what_customers_said(service: Service) -> No
     assert found[0]["reasons"][0]["n"] == max(counts.values())
     assert found[0]["acceptance_rate"] == 0.0
     assert found[0]["replaced_by"] == ["capsules-2"]
+    kept = service.app.runtime.engine.connect()
+    with kept:
+        bodies = [row.body for row in kept.execute(reports.select())]
+    assert bodies
+    assert not any("mail me" in body for body in bodies)  # a kept report would outlive an erased customer
     assert service.get("/v1/offers/capsules-2").json()["replaces"] == "capsules"
 
 

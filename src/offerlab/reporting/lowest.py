@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from offerlab.domain.offer import Offer
-from offerlab.reporting.report import DeclineCount, Report, Voice
+from offerlab.reporting.report import DeclineCount, Report
 
 MOST_REASONS = 3
 
@@ -15,7 +15,7 @@ class OfferResult(Struct, frozen=True, kw_only=True):
 
     Attributes:
         acceptance_rate, se: accepted over exposed customers; null where the experiment did not measure it.
-        declines: how many said no; reasons: the most frequent of theirs; voices: what customers wrote last.
+        declines: how many said no; reasons: the most frequent of theirs.
         replaces, replaced_by: the lineage: which offer this one followed, and which ones followed it.
     """
 
@@ -29,7 +29,6 @@ class OfferResult(Struct, frozen=True, kw_only=True):
     se: float | None
     declines: int
     reasons: tuple[DeclineCount, ...]
-    voices: tuple[Voice, ...]
     replaces: str | None = None
     replaced_by: tuple[str, ...] = ()
 
@@ -62,7 +61,6 @@ def _of(report: Report, offers: Mapping[str, Offer]) -> Iterable[OfferResult]:
             se=arm.se if arm is not None else None,
             declines=sum(each.n for each in declines),
             reasons=tuple(declines[:MOST_REASONS]),
-            voices=tuple(each for each in report.voices if each.variant == variant)[:MOST_REASONS],
             replaces=known.replaces if known is not None else None,
             replaced_by=tuple(sorted(other.key for other in offers.values() if other.replaces == key)),
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from offerlab import __version__
@@ -140,5 +141,6 @@ def _keep_look(runtime: Runtime, experiment: Experiment, report: Report, moment:
             return
         if moment < to_micros(datetime.fromisoformat(last.as_of)) + DAY:
             return
-    with writing(runtime.engine) as connection:
-        reports.keep(connection, experiment.id, report, as_of=moment, now=runtime.now())
+    with writing(runtime.engine) as connection:  # without what customers wrote: that goes when they are erased
+        kept = replace(report, voices=())
+        reports.keep(connection, experiment.id, kept, as_of=moment, now=runtime.now())
