@@ -1,5 +1,6 @@
 """Products, offers, segments and layers: define, read, list, change."""
 
+import asyncio
 from typing import Any, Final
 
 import msgspec
@@ -8,8 +9,9 @@ from litestar.params import FromPath
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import caller_of, change, runtime_of
+from offerlab.api.decisions import context_of, serving_of
 from offerlab.api.lists import QUERY, Page, page_of
-from offerlab.api.requests import NewLayer, NewOffer, NewProduct, NewSegment
+from offerlab.api.requests import NewLayer, NewOffer, NewProduct, NewSegment, PreviewRequest
 from offerlab.api.responses import (
     LayerView,
     OfferView,
@@ -25,6 +27,7 @@ from offerlab.domain.layer import Layer
 from offerlab.errors import InvalidInput, NotFound
 from offerlab.workflows import authoring
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.proofreading import Preview, preview
 from offerlab.workflows.snapshot import Snapshot
 
 AnyRequest = Request[Any, Any, Any]
@@ -32,6 +35,7 @@ MAX_PRODUCTS: Final = 10_000
 
 _PRODUCT: Final = msgspec.json.Decoder(NewProduct)
 _PRODUCTS: Final = msgspec.json.Decoder(list[NewProduct])
+_PREVIEW: Final = msgspec.json.Decoder(PreviewRequest)
 _OFFER: Final = msgspec.json.Decoder(NewOffer)
 _SEGMENT: Final = msgspec.json.Decoder(NewSegment)
 _LAYER: Final = msgspec.json.Decoder(NewLayer)
@@ -195,6 +199,26 @@ async def patch_offer(request: AnyRequest, key: FromPath[str]) -> Response[bytes
     return await _save_offer(request, key, patched(await bounded(request, DEFINITION_LIMIT), known))
 
 
+@post(
+    "/v1/offers/{key:str}/preview",
+    status_code=200,
+    opt=operation("read", "Show an offer as a customer would meet it", body=PreviewRequest, answers={200: Preview}),
+)
+async def preview_offer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """With a real customer, or nobody in particular; nothing is logged, and every remark on the texts comes along."""
+    sent = decode(await bounded(request, DEFINITION_LIMIT), _PREVIEW)
+    shown = await asyncio.to_thread(
+        preview,
+        serving_of(request),
+        caller_of(request).project_id,
+        key,
+        customer=sent.customer_id,
+        attributes=sent.attributes,
+        context=context_of(sent.context),
+    )
+    return reply(shown)
+
+
 async def _save_offer(request: AnyRequest, key: str, body: bytes) -> Response[bytes]:
     sent = decode(body, _OFFER)
     same_key(sent.key, key, "key")
@@ -310,6 +334,7 @@ HANDLERS: Final[list[Any]] = [
     get_offer,
     put_offer,
     patch_offer,
+    preview_offer,
     post_segment,
     list_segments,
     get_segment,

@@ -427,6 +427,14 @@ class ContextBody(_Body, frozen=True, kw_only=True):
     cart: Annotated[tuple[CartItem, ...], Meta(max_length=1_000)] | None = None
 
 
+class PreviewRequest(_Body, frozen=True, kw_only=True):
+    """Who looks at the offer, and when; nobody in particular without a customer."""
+
+    customer_id: CustomerId = None
+    attributes: dict[Word, object] = {}
+    context: ContextBody = ContextBody()
+
+
 class DecisionRequest(_Body, frozen=True, kw_only=True):
     """Which variant for this customer, now?"""
 

@@ -16,7 +16,7 @@ from offerlab.assignment.hashing import salt_of
 from offerlab.assignment.matching import MATCHED, Found, Seen, Shelf, candidates
 from offerlab.assignment.moment import Moment, moment_of
 from offerlab.domain.clock import DAY, SECOND, from_micros
-from offerlab.domain.customer import CustomerState, Profile
+from offerlab.domain.customer import CustomerState, Profile, step_of
 from offerlab.domain.decision import Request, Suppression
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
@@ -108,6 +108,7 @@ def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment:
             limited
             or own != moment
             or offer.match != "curated"
+            or (offer.kind == "upsell" and len(offer.products) > 1)
             or offer.channel in SENT
             or not SENT_PLACEMENTS.isdisjoint(offer.placements)
             or len(products) < len(offer.products)
@@ -238,6 +239,8 @@ def _own_products(display: Display, profile: Profile, cart: frozenset[str]) -> V
     offer, products = display.offer, display.products
     if not offer.products:
         return FREE
+    if offer.kind == "upsell" and len(offer.products) > 1:
+        return _tier(offer, products, profile, cart)
     blocked: list[Suppression | None] = [_blocked(product, profile, cart) for product in products]
     if len(products) == len(offer.products) and not any(blocked):
         return FREE
@@ -246,6 +249,17 @@ def _own_products(display: Display, profile: Profile, cart: frozenset[str]) -> V
         reasons: list[Suppression] = [reason for reason in blocked if reason is not None]
         return Verdict(reasons[0] if reasons else "no_match")
     return Verdict(None, left)
+
+
+def _tier(offer: Offer, products: tuple[Product, ...], profile: Profile, cart: frozenset[str]) -> Verdict:
+    """One step of a ladder: the first that makes sense and was not declined; after a no the next lower one (S9)."""
+    first: Suppression | None = None
+    for product in products:
+        reason = _blocked(product, profile, cart)
+        if reason is None and step_of(offer.key, product.sku) not in profile.declined:
+            return Verdict(None, (product.sku,))
+        first = first or reason
+    return Verdict(first or "cooling_down")
 
 
 def _blocked(product: Product, profile: Profile, cart: frozenset[str]) -> Suppression | None:
@@ -261,7 +275,10 @@ def _weak(found: Found, floor: float | None) -> Suppression | None:
 
 
 def _cooling(offer: Offer, case: Case) -> bool:
+    """A ladder is declined step by step: its last no comes with its last step."""
     settings, profile = case.settings, case.state.profile
+    if offer.kind == "upsell" and len(offer.products) > 1:
+        return _since(profile.trouble_at or None, settings.trouble_days, case.now)
     declined, trouble = profile.declined.get(offer.key), profile.trouble_at or None
     return _since(declined, settings.declined_days, case.now) or _since(trouble, settings.trouble_days, case.now)
 

@@ -15,6 +15,11 @@ PROFILED: Final = f"all:{PROFILING}"
 """Where a profile keeps it: an objection is one, whatever channel it came by."""
 
 
+def step_of(offer: str, sku: str) -> str:
+    """Where a profile keeps that one product of an offer was declined; no key of an offer has a slash."""
+    return f"{offer}/{sku}"
+
+
 class Assignment(Struct, frozen=True, array_like=True):
     """An exposed customer's place in one experiment: kept for its life.
 
@@ -44,7 +49,7 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         viewed: sku -> last view, microseconds. owned: sku -> last purchase.
         cart: (as of, skus) of the latest whole cart. cart_changes: sku -> (as of, whether it was put in), after that
             cart. attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
-        declined: offer key -> last decline. trouble_at: last refund or complaint.
+        declined: offer key, or key/sku for one product of it -> last decline. trouble_at: last refund or complaint.
         ratings: sku -> (as of, the customer's own mark for it).
         shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
     """

@@ -259,6 +259,7 @@ def _about_offer(
         experiment_id=_experiment(native.experiment, catalogue),
         variant=variant,
         offer=native.offer,
+        sku=native.sku if isinstance(native, NativeOfferDeclined) else None,
         text=native.text if isinstance(native, NativeOfferDeclined) else None,
         data={name: value for name, value in more.items() if value is not None},
     )

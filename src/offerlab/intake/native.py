@@ -52,8 +52,9 @@ class NativeOfferAccepted(_AboutOffer, frozen=True, kw_only=True, tag="offer_acc
 
 
 class NativeOfferDeclined(_AboutOffer, frozen=True, kw_only=True, tag="offer_declined"):
-    """The customer said no, perhaps why."""
+    """The customer said no, perhaps why; `sku` says to which step of a ladder."""
 
+    sku: Word | None = None
     reason: Word | None = None
     text: Text | None = None
 

@@ -41,6 +41,7 @@ from offerlab.storage import experiments, metrics, offers, products, projects, s
 from offerlab.storage.arrivals import recent_customers
 from offerlab.storage.database import reading
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.proofreading import proofread
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import settings_of
 from offerlab.workflows.webhooks import announce
@@ -159,6 +160,8 @@ def _check_offer(connection: Connection, desk: Desk, offer: Offer) -> None:
     check_offer(offer, found.get)
     _check_lineage(connection, desk, offer)
     compile_message(offer.message)
+    snapshot = desk.runtime.snapshot(desk.project_id)
+    proofread(offer, found or snapshot.products, snapshot.relations, snapshot.ruleset.settings)
 
 
 def _check_lineage(connection: Connection, desk: Desk, offer: Offer) -> None:

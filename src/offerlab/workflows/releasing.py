@@ -23,12 +23,12 @@ from offerlab.domain.experiment import Experiment
 from offerlab.domain.offer import Offer
 from offerlab.domain.touchpoint import SENT
 from offerlab.domain.webhook import MAX_BODY
-from offerlab.messaging.advert import advertise
-from offerlab.messaging.render import Rendered, Unrendered
+from offerlab.messaging.render import Unrendered
 from offerlab.storage import contacts, customers, identity, outbox, timed_offers, webhooks
 from offerlab.storage.outbox import Message
 from offerlab.storage.timed_offers import TimedOffer
 from offerlab.workflows.presenting import ShownOffer, present
+from offerlab.workflows.proofreading import as_advert
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import Snapshot
 from offerlab.workflows.unsubscribing import link_for
@@ -115,7 +115,7 @@ def _released(
     shown = present(snapshot, decision, unit=unit, attributes=attributes, context=context, now=timed.due_at or now)
     if shown is None or isinstance(shown, Unrendered):
         return Put("no_match")
-    shown = _as_advert(snapshot, shown)
+    shown = as_advert(snapshot, shown)
     if planned.delivery == "email":
         return _mail(snapshot, connection, timed, shown, known, sender=sender, now=now)
     return _notice(snapshot, connection, timed, experiment, (shown, unit), sender=sender, now=now)
@@ -178,17 +178,6 @@ def _judged(
         offer=offer,
     )
     return Decision(outcome, None, None, skus)
-
-
-def _as_advert(snapshot: Snapshot, shown: ShownOffer) -> ShownOffer:
-    """What the law wants on it, where the project says whose law that is."""
-    settings = snapshot.ruleset.settings
-    message = shown.message
-    if settings.law is None or settings.advertiser is None or message is None or shown.channel not in SENT:
-        return shown
-    words = advertise(Rendered(message.title, message.body, message.benefit, message.locale), settings.advertiser)
-    told = msgspec.structs.replace(message, title=words.title, body=words.body)
-    return msgspec.structs.replace(shown, message=told)
 
 
 def _mail(
