@@ -224,7 +224,7 @@ def test_every_touchpoint_can_be_asked_at(service: Service, placement: str) -> N
 
 
 def test_an_agent_reads_a_script_and_logs_what_was_said(service: Service) -> None:
-    """S55: the agent's channel needs no consent; shown, accepted and declined are events under the agent's experiment."""
+    """S55: the agent's channel needs no consent; shown, accepted and declined are events of its experiment."""
     service.made("/v1/offers", {**CAPSULES, "channel": "agent", "placements": ["agent"]})
     shows(service, "capsules")
     context = {"placement": "agent", "channel": "agent", "locale": "ko", "trigger": {"sku": "coffee-machine"}}
