@@ -1,6 +1,7 @@
 """A process that does nothing but send, made to be killed; and twins of it that are broken on purpose."""
 
 import time
+from multiprocessing.synchronize import Event
 from typing import Any
 
 from sqlalchemy import update
@@ -17,12 +18,13 @@ from offerlab.workflows.releasing import Sender
 from offerlab.workflows.runtime import Runtime
 
 
-def send_until_killed(url: str, smtp_url: str, twin: str | None) -> None:
+def send_until_killed(url: str, smtp_url: str, twin: str | None, ready: Event) -> None:
     """Send what is due in the store at `url`.
 
     Args:
         url: of the store.
         smtp_url: of the mail server.
+        ready: set when it sends.
         twin: `forgets` believes that what was handed over never went; `hurries` lives ten seconds ahead.
     """
     if twin == "forgets":
@@ -38,6 +40,7 @@ def send_until_killed(url: str, smtp_url: str, twin: str | None) -> None:
         clock=lambda: clock() + ahead,
     )
     courier.start(alone=True)
+    ready.set()
     while True:
         time.sleep(60)
 

@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,7 @@ from support.receiver import Receiver, receiving
 from support.sender import send_until_killed
 from support.service import CAPSULES, COFFEE, Service
 
-DELAY_S = 15
-SPREAD_S = 60
+DELAY_S = 5
 
 
 class RealTime(Service):
@@ -57,7 +58,7 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
-def set_up(service: Service, receiver: Receiver, timers: int) -> dict[str, float]:
+def set_up(service: Service, receiver: Receiver, timers: int, *, spread_s: float) -> dict[str, float]:
     """Half of the customers are mailed, half are told to a webhook; when each falls due, seconds UTC."""
     service.made("/v1/products", COFFEE)
     service.made("/v1/webhooks", {"url": receiver.url, "types": ["offer.due"]})
@@ -78,7 +79,7 @@ def set_up(service: Service, receiver: Receiver, timers: int) -> dict[str, float
     events: list[dict[str, Any]] = []
     for i in range(timers):
         name, mailed = f"c{i}", i % 2 == 0
-        at = start + timedelta(seconds=SPREAD_S * i / timers)
+        at = start + timedelta(seconds=spread_s * i / timers)
         due[name] = at.timestamp() + DELAY_S
         sku = "coffee-machine" if mailed else "capsule-set"
         common_fields = {"customer_id": name, "occurred_at": start.isoformat()}
@@ -98,28 +99,33 @@ def set_up(service: Service, receiver: Receiver, timers: int) -> dict[str, float
 
 def run(service: Service, box: Mailbox, receiver: Receiver, *, timers: int, kills: int, twin: str | None) -> Told:
     """Kill the sender again and again while offers fall due, then let one finish."""
-    due = set_up(service, receiver, timers)
+    due = set_up(service, receiver, timers, spread_s=1.3 * kills)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["support.sender"])
     draw = random.Random(20261122)  # noqa: S311 - when to kill is no secret
-    ends_at = max(due.values())
-    done = 0
-    while done < kills:
-        process = context.Process(target=send_until_killed, args=(service.url, box.url, twin), daemon=True)
-        process.start()
-        rest_s = max(1.0, ends_at - time.time())
-        time.sleep(draw.uniform(0.2, max(0.6, 1.8 * rest_s / (kills - done))))
+    for _ in range(kills):
+        process, ready = _sender(context, service, box, twin)
+        ready.wait()
+        time.sleep(draw.uniform(0.05, 1.0))
         process.kill()
         process.join()
-        done += 1
-    process = context.Process(target=send_until_killed, args=(service.url, box.url, None), daemon=True)
-    process.start()
+    process, _ = _sender(context, service, box, None)
     patience = time.time() + 120
     while time.time() < patience and (left := _open(service)):
         time.sleep(0.5)
     process.kill()
     process.join()
-    return _told(service, box, receiver, due, left, done)
+    return _told(service, box, receiver, due, left, kills)
+
+
+def _sender(
+    context: ForkServerContext, service: Service, box: Mailbox, twin: str | None
+) -> tuple[ForkServerProcess, Event]:
+    """A process that sends, and what it sets when it does."""
+    ready = context.Event()
+    process = context.Process(target=send_until_killed, args=(service.url, box.url, twin, ready), daemon=True)
+    process.start()
+    return process, ready
 
 
 def _open(service: Service) -> int:

@@ -18,11 +18,12 @@ from offerlab.domain.naming import unit_of
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
+from offerlab.domain.touchpoint import SENT
 from offerlab.errors import InvalidDefinition, NotFound
 from offerlab.messaging.advert import advertise
 from offerlab.messaging.context import context_for
 from offerlab.messaging.findings import Finding
-from offerlab.messaging.lint import SENT, Facts, lint
+from offerlab.messaging.lint import Facts, lint
 from offerlab.messaging.message import compile_message
 from offerlab.messaging.render import Rendered, Unrendered
 from offerlab.storage.customers import digest_of
