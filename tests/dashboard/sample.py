@@ -8,13 +8,23 @@ from msgspec.structs import replace
 from offerlab.domain.metric import METRICS, Role
 from offerlab.reporting.report import (
     Arm,
+    ArmChance,
     ArmShare,
+    Bayes,
+    Belief,
+    Capped,
     Check,
+    CoursePart,
     Day,
     DayArm,
     DayEffect,
+    DeclineCount,
     Effect,
     Estimate,
+    FactorChoice,
+    FactorContrast,
+    Factors,
+    FactorTerm,
     Facts,
     Funnel,
     Heterogeneity,
@@ -23,6 +33,8 @@ from offerlab.reporting.report import (
     MetricResult,
     Money,
     MoneyStep,
+    Novelty,
+    Projection,
     Quality,
     Reason,
     Report,
@@ -32,6 +44,7 @@ from offerlab.reporting.report import (
     SuppressedCount,
     Undetermined,
     Verdict,
+    Voice,
 )
 from offerlab.reporting.sentences import check_sentence
 
@@ -64,6 +77,25 @@ def effect(variant: str, estimate: float, half: float, base: float, **more: Any)
         "inner": {"80": interval(estimate, half * 0.6), "50": interval(estimate, half * 0.32)},
     }
     return Effect(**(told | more))
+
+
+def bayes() -> Bayes:
+    """A lift of 8 % shrunk to 7 %."""
+    flat = Belief(lift=interval(0.081, 0.063), chance_to_beat=0.994, expected_loss=2.0, expected_gain=414.0)
+    informed = replace(flat, lift=interval(0.073, 0.059), chance_to_beat=0.992)
+    return Bayes(prior_sd=0.1, prior_source="fallback", prior_experiments=3, informed=informed, flat=flat)
+
+
+def capped() -> Capped:
+    """A little less once giants are cut."""
+    return Capped(
+        limit=91_000.0,
+        touched=41,
+        absolute=interval(371, 280),
+        relative=interval(0.074, 0.056),
+        p_value=0.009,
+        adjusted=True,
+    )
 
 
 def result(metric: str, role: Role, base: float, effects: tuple[Effect, ...], **more: Any) -> MetricResult:
@@ -155,7 +187,11 @@ def ship() -> Report:
         "gross_profit_per_customer",
         "primary",
         5_090.0,
-        (effect("cross-sell", 412, 322, 5_090), effect("bundle-10", -52, 331, 5_090)),
+        (
+            effect("cross-sell", 412, 322, 5_090, bayes=bayes(), capped=capped()),
+            effect("bundle-10", -52, 331, 5_090),
+        ),
+        best=(ArmChance("control", 0.01, 410.0), ArmChance("cross-sell", 0.98, 1.0), ArmChance("bundle-10", 0.01, 440)),
     )
     checks = (
         check("suppressed", "look", v="cross-sell", n=412, N=6_048, reasons="cap 301, consent 111"),
@@ -301,7 +337,49 @@ def ship() -> Report:
         ),
         days=days(),
         money=(money("cross-sell", 412_000.0, 322_000.0),),
-        declines=(),
+        declines=(DeclineCount("cross-sell", "too expensive", 31),),
+        voices=(Voice("cross-sell", "offer_declined", "Too dear, write to •••", NOON),),
+        projections=(
+            Projection(
+                variant="bundle-10",
+                metric="gross_profit_per_customer",
+                planned=24_000,
+                smallest_gain=402.0,
+                chance_as_planned=0.31,
+                chance_as_seen=0.02,
+            ),
+        ),
+        novelty=(
+            Novelty(
+                variant="cross-sell",
+                value="revenue",
+                customers=9_000,
+                course="steady",
+                slope=interval(-1.0, 4.0),
+                p_value=0.6,
+                parts=tuple(CoursePart(2.0 * i + 1, 60.0 - i, 20.0 - i, 100.0 - i) for i in range(7)),
+            ),
+        ),
+        factors=Factors(
+            metric="gross_profit_per_customer",
+            factors={"timing": ("at once", "+24 h"), "product & message": ("capsules", "mug")},
+            terms=(
+                FactorTerm(
+                    factors=("timing",),
+                    p_value=0.001,
+                    p_value_adjusted=0.003,
+                    contrasts=(
+                        FactorContrast(
+                            levels=("+24 h",), effect=interval(210, 90), p_value=0.001, p_value_adjusted=0.003
+                        ),
+                    ),
+                ),
+            ),
+            choices=(
+                FactorChoice(factors=("timing",), levels=("+24 h",), chance=0.999, expected_loss=0.01),
+                FactorChoice(factors=("product & message",), undetermined=Undetermined("too_few", "Not enough.")),
+            ),
+        ),
     )
 
 

@@ -52,6 +52,25 @@ def test_the_headline_has_size_unit_and_range_and_leads_to_its_proof(visitor: Vi
     assert 'href="#primary"' in page
 
 
+def test_what_analysts_read_stands_beneath_the_answer(visitor: Visitor) -> None:
+    """Capped and believed effects, the end foretold, factors, novelty and voices, in both languages."""
+    english = Text(visitor.get("/experiments/coffee-addon?lang=en").text).text
+    for words in (
+        "Chance to be the best arm",
+        "until 20 experiments have ended; now 3.",
+        "with 24,000 customers the plan can show a gain of",
+        "Best timing: +24 h (the best with a chance of 99.9 %).",
+        "product & message: not enough data",
+        "by days since exposure (revenue before refunds)",
+        "Too dear, write to •••",
+        "too expensive",
+    ):
+        assert words in english, words
+    korean = Text(visitor.get("/experiments/coffee-addon?lang=ko").text).text
+    for words in ("가장 좋을 확률", "시점 항목은 +24 h 쪽이 가장 좋아요", "고객이 남긴 말"):
+        assert words in korean, words
+
+
 def test_trust_stands_before_any_effect(visitor: Visitor) -> None:
     """Blocks come in the order of the specification."""
     page = visitor.get("/experiments/coffee-addon").text

@@ -6,7 +6,9 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from offerlab.dashboard import glyphs
+from offerlab.dashboard.analyst import FactorsBlock, beliefs, factors_block, novelty, projected, voices
 from offerlab.dashboard.speech import NOTHING, Speech
+from offerlab.dashboard.tables import Cell, Table
 from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.reporting import plots
 from offerlab.reporting.earnings import STEPS
@@ -73,22 +75,6 @@ class CheckLine(Struct, frozen=True):
     advice: str | None
 
 
-class Cell(Struct, frozen=True):
-    """A figure of a table; `number` aligns it to the right."""
-
-    text: str
-    number: bool = True
-    mark: Markup | None = None
-
-
-class Table(Struct, frozen=True):
-    """A table; on a phone each row becomes a list of heading and value."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
 class Key(Struct, frozen=True):
     """An arm with its shape and colour."""
 
@@ -109,6 +95,7 @@ class MetricBlock(Struct, frozen=True, kw_only=True):
     picture: Picture | None
     arms: Table
     effects: Table | None
+    beliefs: Table | None = None
 
 
 class MoneyBlock(Struct, frozen=True, kw_only=True):
@@ -139,6 +126,7 @@ class TimeBlock(Struct, frozen=True, kw_only=True):
     courses: tuple[Picture, ...]
     exposures: Picture | None
     table: Table
+    novelty: Table | None = None
 
 
 class ReportView(Struct, frozen=True, kw_only=True):
@@ -161,6 +149,8 @@ class ReportView(Struct, frozen=True, kw_only=True):
     segments: SegmentsBlock | None
     time: TimeBlock | None
     declines: Table | None
+    voices: Table | None
+    factors: FactorsBlock | None
     flow: Table
     reproduce: tuple[tuple[str, str], ...]
     as_of: str
@@ -203,6 +193,8 @@ def report_view(report: Report, experiment: Experiment, speech: Speech, *, show:
         segments=page.segments(),
         time=page.time(),
         declines=page.declines(),
+        voices=voices(report, speech),
+        factors=factors_block(report, speech),
         flow=page.flow(),
         reproduce=page.reproduce(),
         as_of=report.as_of,
@@ -357,9 +349,9 @@ class _Page:
         label, tone = self._limit(metric)
         return MetricBlock(
             key=metric.metric,
-            name=self.speech.metric(metric.metric),
+            name=metric.name or self.speech.metric(metric.metric),
             sentences=tuple(sentences),
-            notes=tuple(self._notes(metric)),
+            notes=(*self._notes(metric), *(projected(self.report, self.speech) if metric.role == "primary" else ())),
             label=label,
             tone=tone,
             picture=picture,
@@ -376,6 +368,7 @@ class _Page:
                 ),
             ),
             effects=self._effects(metric) if metric.effects else None,
+            beliefs=beliefs(metric, self.speech),
         )
 
     def sentence(self, metric: MetricResult, effect: Effect) -> str:
@@ -622,6 +615,7 @@ class _Page:
             courses=courses,
             exposures=self.picture("exposures", "picture_exposures") if "exposures" in self.names else None,
             table=Table(words("b_time"), head, tuple(rows)),
+            novelty=novelty(report, speech),
         )
 
     def _so_far(self, effect: DayEffect | None) -> str:

@@ -151,6 +151,73 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "b_segments": ("Segments", "고객층"),
     "b_time": ("Over time", "시간에 따른 변화"),
     "b_declines": ("Why people declined", "거절한 까닭"),
+    "b_factors": ("Which timing, which product?", "어떤 시점, 어떤 상품이 좋을까요?"),
+    "factor_best": (
+        "Best {f}: {level} (the best with a chance of {p}).",
+        "{f} 항목은 {level} 쪽이 가장 좋아요(가장 좋을 확률 {p}).",
+    ),
+    "factor_open": (
+        "{f}: not enough data to tell the levels apart.",
+        "{f} 항목은 아직 데이터가 부족해서 가릴 수 없어요.",
+    ),
+    "factors_no_reference": (
+        "The arms differ in several things, but not every combination is an arm: they can't be told apart by factor.",
+        "안마다 여러 가지가 다르지만 모든 조합이 있지 않아서 항목별로 나눠 볼 수 없어요.",
+    ),
+    "factors_no_variance": ("The offers of the arms do not differ.", "안마다 제안이 서로 같아요."),
+    "factors_too_few": (
+        "Not enough customers yet to read timing, product, message and discount apart.",
+        "시점, 상품, 문구, 할인을 나눠 보기에는 고객이 아직 적어요.",
+    ),
+    "factor_timing": ("timing", "시점"),
+    "factor_product": ("product", "상품"),
+    "factor_match": ("match", "추천 방식"),
+    "factor_discount": ("discount", "할인"),
+    "factor_channel": ("channel", "채널"),
+    "factor_kind": ("kind of offer", "제안 종류"),
+    "factor_message": ("message", "문구"),
+    "c_factor": ("Factor", "항목"),
+    "c_level": ("Level", "수준"),
+    "c_text": ("In their words", "고객이 쓴 말"),
+    "voices": ("What customers wrote", "고객이 남긴 말"),
+    "c_capped": ("Without giants (capped)", "큰 값을 제한한 차이"),
+    "c_limit": ("Capped at", "제한 값"),
+    "c_shrunk": ("Lift, shrunk by the prior", "사전 정보로 줄인 상대 변화"),
+    "c_chance_prior": ("Chance to beat, with the prior", "더 나을 확률(사전 정보 반영)"),
+    "c_chance_flat": ("Chance to beat, without", "더 나을 확률(반영 전)"),
+    "c_best": ("Chance to be the best arm", "가장 좋을 확률"),
+    "c_exact": ("Exact lift while rare", "드문 값의 정확한 상대 변화"),
+    "beliefs_table": (
+        "Capped at the 99th percentile, and what to believe.",
+        "상위 1% 값을 제한한 효과와 믿을 만한 크기예요.",
+    ),
+    "prior_programme": (
+        "Prior learned from {n} finished experiments (lifts within about {sd}).",
+        "끝난 실험 {n}개에서 배운 사전 정보예요(효과 크기 약 {sd} 안팎).",
+    ),
+    "prior_fallback": (
+        "Prior by convention (lifts within about {sd}) until 20 experiments have ended; now {n}.",
+        "실험 20개가 끝나기 전까지는 정해 둔 사전 정보를 써요(효과 크기 약 {sd} 안팎, 지금 {n}개).",
+    ),
+    "projection": (
+        (
+            "{v}: with {n} customers the plan can show a gain of {gain}. "
+            "If today's estimate is true, the end will show it with a chance of {seen}."
+        ),
+        (
+            "{v} 안은 고객이 {n}명이 되면 {gain} 크기의 차이를 확인할 수 있어요. "
+            "지금 값이 맞다면 마지막에 확인될 확률은 {seen} 수준이에요."
+        ),
+    ),
+    "c_since": ("Days since exposure", "노출 뒤 지난 날"),
+    "novelty_revenue": (
+        "Effect per customer and day, by days since exposure (revenue before refunds)",
+        "노출 뒤 지난 날별 하루 고객당 효과(환불 전 매출)",
+    ),
+    "novelty_orders": (
+        "Effect per customer and day, by days since exposure (orders)",
+        "노출 뒤 지난 날별 하루 고객당 효과(주문 수)",
+    ),
     "b_flow": ("Who is counted", "누구를 셌나요"),
     "b_reproduce": ("Get the same numbers again", "같은 숫자 다시 얻기"),
     "b_setup": ("Set-up", "설정"),
