@@ -76,8 +76,8 @@ def test_trust_stands_before_any_effect(visitor: Visitor) -> None:
     page = visitor.get("/experiments/coffee-addon").text
     order = re.findall(r'<section id="(\w+)"', page)
     assert order == [
-        "verdict", "trust", "primary", "guardrails", "secondary", "money", "segments", "time", "flow", "reproduce",
-        "setup",
+        "verdict", "trust", "primary", "guardrails", "secondary", "money", "segments", "factors", "time", "declines",
+            "flow", "reproduce", "setup",
     ]  # fmt: skip
 
 
