@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,17 +187,26 @@ def priors() -> list[Row]:
 
 
 def bandit_intervals() -> list[Row]:
-    """Coverage after Thompson sampling on skewed outcomes, and of the plain difference beside it."""
+    """Coverage after adaptive allocation on skewed outcomes, and of the plain difference beside it."""
     rows: list[Row] = []
-    for name, effect, drift, floor in (
-        ("A/A", 0.0, 0.0, 0.05),
-        ("A/A, floor 1 %", 0.0, 0.0, 0.01),
-        ("A/A with drift", 0.0, 1.0, 0.05),
-        ("effect .1", 0.1, 0.0, 0.05),
-    ):
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("Thompson, A/A", {}),
+        ("Thompson, A/A, floor 1 %", {"floor": 0.01}),
+        ("Thompson, A/A, floor 10 %", {"floor": 0.1}),
+        ("Thompson, A/A with drift", {"drift": 1.0}),
+        ("Thompson, effect .1", {"effect": 0.1}),
+        ("Thompson, three arms, A/A", {"arms": 3}),
+        ("top-two, three arms, A/A", {"arms": 3, "rule": "top_two"}),
+        ("top-two, three arms, A/A, floor 1 %", {"arms": 3, "rule": "top_two", "floor": 0.01}),
+        ("top-two, three arms, A/A, floor 10 %", {"arms": 3, "rule": "top_two", "floor": 0.1}),
+        ("top-two, three arms, A/A with drift", {"arms": 3, "rule": "top_two", "drift": 1.0}),
+        ("top-two, three arms, effect .1", {"arms": 3, "rule": "top_two", "effect": 0.1}),
+    )
+    for name, how in cases:
+        effect = how.get("effect", 0.0)
         inside = plain = 0
         for k in range(16):
-            e, n, y, q, c = bandits(100 * k, 500, effect=effect, drift=drift, floor=floor)
+            e, n, y, q, c = bandits(100 * k, 500, **how)
             ours = adaptive_difference(e, n, y, q, c, arms=(1, 0))
             inside += int(np.sum((ours.lower <= effect) & (effect <= ours.upper)))
             size = n.sum(axis=1)
@@ -208,7 +217,7 @@ def bandit_intervals() -> list[Row]:
         rows.append(
             told(
                 "adaptive allocation",
-                f"Thompson, 20 batches of 500 exponential outcomes, 8,000 runs, {name}: covered {inside / 8_000:.2%} "
+                f"{name}, 20 batches of 500 exponential outcomes, 8,000 runs: covered {inside / 8_000:.2%} "
                 f"(plain difference of means {plain / 8_000:.2%}); goal 94-96 %",
             )
         )

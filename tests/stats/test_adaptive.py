@@ -1,5 +1,7 @@
 """Adaptive allocation: judged by scipy on fixed splits, rows worked one by one, and simulated bandits."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from scipy import stats
 
 from offerlab.errors import InvalidInput, InvalidPlan
 from offerlab.stats.adaptive import adaptive_difference, thompson_shares, top_two_shares
-from support.bandits import bandits
+from support.bandits import Rule, bandits, shares
 
 
 def test_shares_are_the_chance_to_be_best_above_the_floor() -> None:
@@ -16,6 +18,15 @@ def test_shares_are_the_chance_to_be_best_above_the_floor() -> None:
     shares = thompson_shares([1.0, 1.1], [0.01, 0.02], floor=0.1)
     chance = float(stats.norm.cdf(0.1 / np.sqrt(0.03)))
     np.testing.assert_allclose(shares, [0.1 + 0.8 * (1 - chance), 0.1 + 0.8 * chance], atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["thompson", "top_two"])
+def test_the_simulated_bandits_follow_the_engines_shares(rule: Rule) -> None:
+    """What the proofs simulate in bulk is what the engine allocates."""
+    means, variances = np.array([1.0, 1.1, 0.9]), np.array([0.01, 0.02, 0.005])
+    engine = thompson_shares if rule == "thompson" else top_two_shares
+    bulk = shares(means[None], variances[None], floor=0.05, rule=rule)[0]
+    assert bulk == pytest.approx(engine(means, variances, floor=0.05), abs=1e-6)
 
 
 def test_two_arms_top_two_are_even() -> None:
@@ -118,20 +129,19 @@ def test_wrong_calls_are_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("effect", "drift", "floor"),
+    ("effect", "how"),
     [
-        pytest.param(0.0, 0.0, 0.05, id="A/A"),
-        pytest.param(0.0, 0.0, 0.01, id="A/A, floor of one percent"),
-        pytest.param(0.0, 1.0, 0.05, id="A/A with drift"),
-        pytest.param(0.1, 0.0, 0.05, id="a real effect"),
+        pytest.param(0.0, {}, id="A/A"),
+        pytest.param(0.0, {"floor": 0.01}, id="A/A, floor of one percent"),
+        pytest.param(0.0, {"drift": 1.0}, id="A/A with drift"),
+        pytest.param(0.1, {}, id="a real effect"),
+        pytest.param(0.0, {"arms": 3, "rule": "top_two"}, id="top-two A/A"),
+        pytest.param(0.0, {"arms": 3, "rule": "top_two", "floor": 0.01}, id="top-two A/A, floor of one percent"),
     ],
 )
-def test_bandit_intervals_cover_as_promised(effect: float, drift: float, floor: float) -> None:
-    """Thompson on skewed outcomes: 94 to 96 % of the intervals hold the truth, and no bias to speak of."""
-    parts = [
-        adaptive_difference(*bandits(100 * k, 500, effect=effect, drift=drift, floor=floor), arms=(1, 0))
-        for k in range(16)
-    ]
+def test_bandit_intervals_cover_as_promised(effect: float, how: dict[str, Any]) -> None:
+    """Adaptive allocation on skewed outcomes: 94 to 96 % of the intervals hold the truth, no bias to speak of."""
+    parts = [adaptive_difference(*bandits(100 * k, 500, effect=effect, **how), arms=(1, 0)) for k in range(16)]
     lower, upper, estimate = (np.concatenate([getattr(p, f) for p in parts]) for f in ("lower", "upper", "estimate"))
     assert 0.94 <= np.mean((lower <= effect) & (effect <= upper)) <= 0.96
     assert abs(estimate.mean() - effect) < 0.15 * estimate.std()

@@ -68,7 +68,7 @@ def read_safely(comparison: Comparison, study: Study, variant: str, alpha: float
     if early and comparison.counts and study.shares is not None:
         x_c, n_c, x_t, n_t = comparison.counts
         share = study.shares[variant] / (study.shares[variant] + study.shares[study.control])
-        if 0.0 < share < 1.0:
+        if 0.0 < share < 1.0 and min(n_c, n_t) > 0:
             return rate_ratio(x_c, x_t, n_c + n_t, share, alpha=alpha), "exact_sequence"
     said, reading = safe_effect(comparison.test, *study.today(alpha))
     if early and isinstance(said, Effect):

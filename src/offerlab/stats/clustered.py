@@ -97,7 +97,9 @@ def cluster_fit(y: Array, treated: NDArray[np.bool_], codes: NDArray[np.intp], k
         codes: (rows,) clusters numbered from zero.
         known: (rows, p) covariates, p may be zero.
     """
-    x = np.column_stack([~treated, treated, known - known.mean(axis=0)]).astype(np.float64)
+    spread = known.std(axis=0)
+    x = np.column_stack([~treated, treated, (known - known.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)])
+    x = x.astype(np.float64)  # in units of their own: what counts as collinear must not depend on pounds or pence
     bread: Array = np.asarray(np.linalg.pinv(x.T @ x), dtype=np.float64)
     beta = bread @ (x.T @ y)
     squares, scores = _by_cluster(x, y - x @ beta, codes)

@@ -18,6 +18,9 @@ from offerlab.stats.pair import Pair
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 1e-13
+"""Costs that differ by less than this share do not differ: the order in which days were added up does that."""
+
 
 def returns_on_cost(
     control: Moments, treatment: Moments, *, alpha: float | Array, profit: str | int = 0, cost: str | int = 1
@@ -48,7 +51,12 @@ def returns_on_cost(
     critical = -ndtri(level / 2)
     still = (pair.v_tt == 0) & (pair.v_bb == 0)
     reason = first_reason(
-        shape, (*too_small(control, treatment), ("no_cost", pair.base == 0), ("no_variance", still | (pair.v_tt == 0)))
+        shape,
+        (
+            *too_small(control, treatment),
+            ("no_cost", np.abs(pair.base) <= _ROUNDING * _size(control, treatment, cost)),
+            ("no_variance", still | (pair.v_tt == 0)),
+        ),
     )
     usable = reason == 0
     safe = _where_usable(pair, usable)
@@ -84,6 +92,12 @@ def return_on_cost(
 ) -> Outcome:
     """Incremental profit per unit of incremental cost; see `returns_on_cost`."""
     return returns_on_cost(stack([control]), stack([treatment]), alpha=alpha, profit=profit, cost=cost).only()
+
+
+def _size(control: Moments, treatment: Moments, column: str | int) -> Array:
+    """How large the two means are, together."""
+    i = control.position(column)
+    return np.asarray(np.abs(control.mean[..., i]) + np.abs(treatment.mean[..., i]))
 
 
 def increments(control: Moments, treatment: Moments, top: str | int, base: str | int) -> Pair:
