@@ -207,8 +207,9 @@ def main(which: str) -> None:
         choose()
         return
     found = {"shop": lambda: [measure_shop()], "million": lambda: [measure_million()], "score": measure_strategies}
-    where = f"numpy {version('numpy')}, scipy {version('scipy')}, {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
-    rows = [f"| {datetime.now(UTC):%Y-%m-%d} | affinity | {result} | {where} |" for result in found[which]()]
+    load = f"load {os.getloadavg()[0]:.0f}"
+    where = f"numpy {version('numpy')}, scipy {version('scipy')}, {platform.python_version()}, {os.cpu_count()} cores"
+    rows = [f"| {datetime.now(UTC):%Y-%m-%d} | affinity | {result} | {where}, {load} |" for result in found[which]()]
     print("\n".join(rows))
     with (ROOT / "benchmarks/results.md").open("a", encoding="utf-8") as file:
         file.writelines(row + "\n" for row in rows)

@@ -1,0 +1,37 @@
+"""Reports cut by what was known at the exposure: device, placement, channel."""
+
+from typing import Any
+
+from support.service import AT_CHECKOUT, Service
+
+
+def exposures(service: Service) -> Any:
+    """Customers by device, whatever the arm; under ten their number is not told."""
+    report = service.get("/v1/experiments/coffee-addon/report?segment_by=device").json()
+    return {cut["segment"]: cut["n"] for cut in report["segments"]}
+
+
+def expose(service: Service, customer: str, event: str, device: str) -> None:
+    """Somebody reaches the moment on a device."""
+    token = service.decide(customer, context=AT_CHECKOUT)["decision_id"]
+    item = {"id": event, "type": "exposure", "customer_id": customer, "decision_id": token, "device": device}
+    assert service.send(item)["accepted"] == 1
+
+
+def test_the_device_of_the_exposure_cuts_the_report(service: Service) -> None:
+    """Thirty customers on a phone, twelve at a desk: the report by device counts them apart, each in their arm."""
+    service.coffee_shop()
+    for i in range(42):
+        expose(service, f"c{i}", f"e{i}", "mobile" if i < 30 else "desktop")
+    assert exposures(service) == {"mobile": 30, "desktop": 12}
+
+
+def test_a_page_opened_again_exposes_nobody_twice(service: Service) -> None:
+    """The tracking page rendered five times, on two devices: one customer, under the device seen first."""
+    service.coffee_shop()
+    for n in range(5):
+        service.wait(seconds=600)
+        expose(service, "c", f"e{n}", "mobile" if n == 0 else "desktop")
+    report = service.get("/v1/experiments/coffee-addon/report").json()
+    assert sum(arm["n"] for arm in report["metrics"][0]["arms"]) == 1
+    assert exposures(service) == {"mobile": None}
