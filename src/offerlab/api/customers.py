@@ -15,7 +15,7 @@ from offerlab.api.requests import Word
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.clock import iso
 from offerlab.errors import InvalidInput
-from offerlab.workflows import privacy
+from offerlab.workflows import joining, privacy
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.privacy import Erased, Seen
 
@@ -35,6 +35,12 @@ class SuppressedView(Struct, frozen=True, kw_only=True):
 
     suppressed: int
     erased: int
+
+
+class Separated(Struct, frozen=True, kw_only=True):
+    """The events whose links were taken back."""
+
+    links: list[str]
 
 
 class OnList(Struct, frozen=True, kw_only=True):
@@ -138,6 +144,20 @@ async def list_requests(request: AnyRequest) -> Response[bytes]:
     return reply(Page(items, cursor(str(items[-1].id)) if len(found) > limit else None))
 
 
+@post(
+    "/v1/customers/{customer:str}/separate",
+    status_code=200,
+    opt=operation("define", "Take back that this id is another name of somebody", answers={200: Separated}),
+)
+async def post_separate(request: AnyRequest, customer: FromPath[str]) -> Response[bytes]:
+    """From now on the id counts for itself; a report as of an earlier instant still sees one person."""
+
+    def work(desk: Desk) -> tuple[int, object]:
+        return 200, Separated(links=joining.separate(desk, customer))
+
+    return await change(request, work)
+
+
 _SUPPRESSIONS: Final = msgspec.json.Decoder(Suppressions)
 
 
@@ -153,4 +173,5 @@ HANDLERS: Final[list[Any]] = [
     post_suppressions,
     get_suppression,
     list_requests,
+    post_separate,
 ]
