@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,56 @@ def report(
     with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
         found = read_report(desk.runtime, desk.project_id, experiment, as_of=moment_of(as_of), segment_by=segment_by)
     click.echo(as_text(found, form))
+
+
+_BAD_SHOWN = 20
+
+
+@contextmanager
+def _progress(what: str) -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal, silence elsewhere."""
+    from rich.console import Console  # noqa: PLC0415 - only what takes long draws
+    from rich.progress import Progress  # noqa: PLC0415 - likewise
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, rows: bar.update(task, completed=done, total=rows)
+
+
+@cli.command("import")
+@click.argument("kind", type=click.Choice(["orders", "customers", "products", "matching"]))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--map", "pairs", multiple=True, help="field=column, where a column has another name than its field.")
+@click.option("--bad", "bad_file", type=click.Path(path_type=Path), help="Where all bad rows are listed, with lines.")
+@_DATA_DIR
+@_DATABASE
+def import_(
+    kind: Any,  # noqa: ANN401 - one of click's choices
+    file: Path,
+    pairs: tuple[str, ...],
+    bad_file: Path | None,
+    data_dir: Path | None,
+    database_url: str | None,
+) -> None:
+    """Take orders, customers, products or the matching table from a CSV or Parquet FILE."""
+    from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
+    from offerlab.workflows.importing import import_file  # noqa: PLC0415 - likewise
+
+    mapping = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    if len(mapping) < len(pairs):
+        raise click.BadParameter("write --map field=column, each field once")
+    settings = _settings(data_dir=data_dir, database_url=database_url)
+    with open_desk(settings) as desk, _progress(f"import {kind}") as told:
+        found = import_file(desk, kind, file, mapping, told)
+    lines = [one.detail for one in found.bad]
+    if bad_file is not None and lines:
+        bad_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for line in lines[:_BAD_SHOWN]:
+        click.echo(line, err=True)
+    if len(lines) > _BAD_SHOWN:
+        click.echo(f"… and {len(lines) - _BAD_SHOWN} more; list them all with --bad FILE", err=True)
+    click.echo(f"{found.rows} rows: {found.done} {kind} new, {found.skipped} known, {len(lines)} bad")
 
 
 @cli.command()

@@ -321,7 +321,7 @@ def shop_with(folder: Path, count: int) -> list[dict[str, Any]]:
 
 
 def told(process: Process, events: list[dict[str, Any]], restarts: int) -> str:
-    """Send all events over four threads, restarting under way; the report as one text."""
+    """Send all events over four threads, restarting under way; report and counts as one text."""
     process.start()
     parts = [events[k::4] for k in range(4)]
 
@@ -350,7 +350,9 @@ def told(process: Process, events: list[dict[str, Any]], restarts: int) -> str:
     _, report = process.ask("GET", "/v1/experiments/coffee-addon/report")
     process.stop()
     kept = {name: report[name] for name in ("quality", "metrics", "segments", "verdict")}
-    return json.dumps(kept, sort_keys=True)
+    with sqlite3.connect(process.folder / "offerlab.db") as store:
+        counts = store.execute("SELECT type, COUNT(*) FROM events GROUP BY type ORDER BY type").fetchall()
+    return json.dumps([kept, counts], sort_keys=True)
 
 
 def copies(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -362,17 +364,17 @@ def copies(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_copies_shuffled_over_writers_and_restarts_change_no_report(tmp_path: Path) -> None:
-    """10,000 events one to five times, shuffled over four writers with three kills: the report of the once-sent run."""
+    """10,000 events one to five times, shuffled over four writers with three kills: the once-sent run's report."""
     events = shop_with(tmp_path / "shop", 10_000)
     shutil.copytree(tmp_path / "shop", tmp_path / "again")
     once = told(Process(tmp_path / "shop"), events, restarts=0)
     many = told(Process(tmp_path / "again"), copies(events), restarts=3)
-    assert json.loads(once)["metrics"][0]["arms"][0]["n"] > 1_000
+    assert json.loads(once)[0]["metrics"][0]["arms"][0]["n"] > 1_000
     assert once == many
 
 
 def test_copies_find_a_service_that_counts_twice(tmp_path: Path) -> None:
-    """The broken twin's report differs."""
+    """The broken twin's counts differ (orders and refunds are kept apart by their own ids, too)."""
     events = shop_with(tmp_path / "shop", 400)
     shutil.copytree(tmp_path / "shop", tmp_path / "again")
     once = told(Process(tmp_path / "shop"), events, restarts=0)

@@ -57,7 +57,7 @@ class Runtime:
         self.engine = engine
         self.now = now
         self.new_salt = new_salt
-        self._new_number = new_number
+        self.new_number = new_number
         self.memory = Memory()
         self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
@@ -74,11 +74,11 @@ class Runtime:
 
     def new_event_id(self) -> str:
         """An id for an event of our own: 124 random bits."""
-        return f"decided:{self._new_number():016x}{self._new_number():016x}"
+        return f"decided:{self.new_number():016x}{self.new_number():016x}"
 
     def new_message_id(self) -> str:
         """An id for a message to a webhook: 124 random bits."""
-        return f"msg_{self._new_number():016x}{self._new_number():016x}"
+        return f"msg_{self.new_number():016x}{self.new_number():016x}"
 
     def start(self) -> None:
         """Load every project, then keep watching for what other replicas and commands change."""
@@ -170,7 +170,7 @@ class Runtime:
                 _log.warning("the rules could not be kept on disk: %s", error)
 
     def _delay(self, failures: int) -> float:
-        return min(failures, PATIENT) * (self._new_number() % 1_000) / 2_000
+        return min(failures, PATIENT) * (self.new_number() % 1_000) / 2_000
 
     def _poll(self) -> None:
         failures = 0
