@@ -50,12 +50,12 @@ def _fact(row: Row, lines: Sequence[Row]) -> tuple[Any, Fact]:
     if "variant" in row and "bucket" in row:
         return "exposure", Exposure(**_fields(Exposure, row))
     if "net_minor" in row:
-        parts = tuple(OrderLine(**_fields(OrderLine, line)) for line in mine)
+        parts: Any = tuple(OrderLine(**_fields(OrderLine, line)) for line in mine)
         return "order", Order(**{**_fields(Order, row), "lines": parts})
     if "refund_id" in row and row["refund_id"] is None:
         return "order_cancelled", Cancellation(order_id=row["order_id"])
     if "refund_id" in row:
-        back = tuple(RefundLine(**_fields(RefundLine, line)) for line in mine)
+        back: Any = tuple(RefundLine(**_fields(RefundLine, line)) for line in mine)
         return "refund", Refund(**{**_fields(Refund, row), "lines": back})
     return row["type"], Interaction(**_fields(Interaction, row))
 

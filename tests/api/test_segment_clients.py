@@ -44,6 +44,15 @@ def codes(shop: Process) -> dict[str, int]:
     return counts
 
 
+def keeping(failed: list[object]) -> Any:
+    """An error handler that keeps what it is told."""
+
+    def keep(error: object, _items: object) -> None:
+        failed.append(error)
+
+    return keep
+
+
 def tell(client: Any, name: str) -> None:
     """A visitor is seen, logs in and buys; a page view and a poisoned event in between."""
     client.track(anonymous_id=f"anon-{name}", event="Experiment Viewed", properties={"experiment_id": "coffee-addon"})
