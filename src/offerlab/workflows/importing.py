@@ -27,8 +27,6 @@ from offerlab.workflows.authoring import put_products, put_relations
 from offerlab.workflows.desk import Desk
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]  # carries no types
-
     from offerlab.domain.product import Product
 
 CHUNK: Final = 250
@@ -79,7 +77,7 @@ def import_file(desk: Desk, kind: Kind, path: Path, mapping: Mapping[str, str], 
     return _events(desk, kind, digest, made, table.num_rows, bad, progress)
 
 
-def _table(path: Path, bad: list[BadRow]) -> "pa.Table":
+def _table(path: Path, bad: list[BadRow]) -> Any:  # noqa: ANN401 - Arrow carries no types
     """The file's columns as text."""
     import pyarrow as pa  # noqa: PLC0415 - only an import reads files
     from pyarrow import csv, parquet  # noqa: PLC0415 - likewise
@@ -94,9 +92,7 @@ def _table(path: Path, bad: list[BadRow]) -> "pa.Table":
             table = parquet.read_table(path)
             return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
         with path.open("rb") as file:
-            head = csv.read_csv(
-                file, parse_options=csv.ParseOptions(invalid_row_handler=lambda _row: "skip")
-            ).column_names
+            head = csv.read_csv(file, parse_options=csv.ParseOptions(invalid_row_handler=_skipped)).column_names
         kinds = dict.fromkeys(head, pa.string())
         return csv.read_csv(
             path,
@@ -106,6 +102,10 @@ def _table(path: Path, bad: list[BadRow]) -> "pa.Table":
         )
     except (OSError, pa.ArrowException, ValueError) as error:
         raise InvalidInput(f"{path.name} can't be read: {error}", field="file") from error
+
+
+def _skipped(_row: object) -> str:
+    return "skip"
 
 
 def _digest(kind: Kind, path: Path, mapping: Mapping[str, str]) -> bytes:
