@@ -79,7 +79,7 @@ def import_file(desk: Desk, kind: Kind, path: Path, mapping: Mapping[str, str], 
 
 def _table(path: Path, bad: list[BadRow]) -> Any:  # noqa: ANN401 - Arrow carries no types
     """The file's columns as text."""
-    import pyarrow as pa  # noqa: PLC0415 - only an import reads files
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - carries no types; only an import reads files
     from pyarrow import csv, parquet  # noqa: PLC0415 - likewise
 
     def broken(row: Any) -> str:  # noqa: ANN401 - Arrow's own
