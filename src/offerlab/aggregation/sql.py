@@ -23,7 +23,7 @@ from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
 from offerlab.reporting.cells import Cell, Cells, Limit, Notes, Words
-from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, Monomial, divisor
+from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, divisor
 
 PRE_DAYS: Final = 90
 """How far back a customer's own past counts as a covariate."""
@@ -69,9 +69,10 @@ class SqlEngine:
         merged = self._has_merges()
         query = statement(monomials, arms.parts, segment_by, merged=merged, own=own.parts)
         rows = self._connection.execute(text(query), binds | own.binds).mappings().all()
+        parts = _parts(rows, len(monomials))
         return Cells(
             monomials=monomials,
-            cells=tuple(_cell(row, monomials) for row in rows),
+            cells=tuple(_cell(row, parts) for row in rows),
             limits={name: _limit(rows, name, below) for name, below in CAPPED.items() if below in needs.values},
             divisors=_divisors(needs.values, currency, arms.grain),
             notes=self._notes(arms, segment_by, binds, merged=merged),
@@ -145,7 +146,7 @@ def _binds(experiment: Experiment, needs: Needs, project_id: int, currency: str,
     }
 
 
-def _cell(row: RowMapping, monomials: Sequence[Monomial]) -> Cell:
+def _cell(row: RowMapping, parts: Sequence[tuple[str, ...]]) -> Cell:
     return Cell(
         variant=int(row["variant"]),
         segment=row["segment"],
@@ -156,7 +157,7 @@ def _cell(row: RowMapping, monomials: Sequence[Monomial]) -> Cell:
         exposures=int(row["exposures"]),
         first_at=int(row["first_at"]),
         last_at=int(row["last_at"]),
-        sums=tuple(_sum(row, i) for i in range(len(monomials))),
+        sums=tuple(sum([int(row[name]) for name in names]) for names in parts),
     )
 
 
@@ -167,8 +168,10 @@ def _limit(rows: Sequence[RowMapping], name: str, below: str) -> Limit:
     return Limit(below, found[0] if found else None, touched)
 
 
-def _sum(row: RowMapping, i: int) -> int:
-    return sum(int(row[f"{part}{i}"]) for part in "scmf" if f"{part}{i}" in row)
+def _parts(rows: Sequence[RowMapping], count: int) -> list[tuple[str, ...]]:
+    """For each sum the columns that it comes in; the same in every row, so looked up once."""
+    there = set(rows[0]) if rows else set[str]()
+    return [tuple(name for part in "scmf" if (name := f"{part}{i}") in there) for i in range(count)]
 
 
 def _divisors(values: Iterable[str], currency: str, grain: int) -> dict[str, int]:
