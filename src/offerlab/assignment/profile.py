@@ -29,11 +29,12 @@ ADULT_YEARS: Final = 14
 def is_barred(state: CustomerState, given: Mapping[str, object]) -> bool:
     """Whether a customer takes part in nothing: they objected to being profiled, or are known to be a child."""
     profile = state.profile
-    objection = profile.consents.get(PROFILED)
-    if objection is not None and not objection[1]:
+    if profile.consents and (objection := profile.consents.get(PROFILED)) is not None and not objection[1]:
         return True
     age = given.get("age")
     if age is None:
+        if not profile.attributes:
+            return False
         told = profile.attributes.get("age")
         age = None if told is None else told[1]
     return isinstance(age, int | float) and not isinstance(age, bool) and age < ADULT_YEARS

@@ -6,8 +6,9 @@ consent, quiet_hours, the products' own (out_of_stock, owned, in_cart, low_affin
 counts only what would otherwise have been shown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -28,7 +29,10 @@ MARKETING: Final = ("marketing", "ads", "advertising", "offers", "promotion", "p
 NIGHT: Final = ("night", "night_marketing", "marketing_night", "night_ads")
 """Purposes of a consent that count as consent to offers, and to offers at night. The latest word counts."""
 
+_MARKETING_KEYS: Final = {channel: tuple(f"{channel}:{purpose}" for purpose in MARKETING) for channel in SENT}
+_NIGHT_KEYS: Final = {channel: tuple(f"{channel}:{purpose}" for purpose in NIGHT) for channel in SENT}
 _WEEK: Final = 7
+_NEVER_SHOWN: Final = (0,) * _WEEK
 
 
 class Display(Struct, frozen=True, kw_only=True):
@@ -169,7 +173,8 @@ def quiet_until(channel: str, case: Case, at: int) -> int:
     quiet = case.settings.quiet_hours
     if quiet is None or channel not in quiet.channels:
         return at
-    if _granted(case.state.profile.consents, channel, NIGHT, since=_oldest(case)):
+    said = _said(case.state.profile.consents, _NIGHT_KEYS[channel])
+    if said is not None and said[1] and said[0] >= _oldest(case):
         return at
     zones = zones_of(_told(case, "timezone"), _told(case, "country"), case.settings.timezone)
     return quiet.ends_at(at, zones)
@@ -177,9 +182,9 @@ def quiet_until(channel: str, case: Case, at: int) -> int:
 
 def _wanted(channel: str, display: Display, case: Case) -> bool:
     """Whether the customer consented; or, where the project says so, bought such goods lately and never refused."""
-    consents = case.state.profile.consents
-    if any(f"{channel}:{purpose}" in consents for purpose in MARKETING):
-        return _granted(consents, channel, MARKETING, since=_oldest(case))
+    said = _said(case.state.profile.consents, _MARKETING_KEYS[channel])
+    if said is not None:
+        return said[1] and said[0] >= _oldest(case)
     days = case.settings.soft_opt_in_days
     if days is None:
         return False
@@ -197,15 +202,14 @@ def _oldest(case: Case) -> int:
     return 0 if days is None else case.now - days * DAY
 
 
-def _granted(
-    consents: Mapping[str, tuple[int, bool]], channel: str, purposes: Iterable[str], *, since: int = 0
-) -> bool:
-    """What the latest consent for one of these purposes says; at the same instant a refusal counts."""
-    said = [told for purpose in purposes if (told := consents.get(f"{channel}:{purpose}")) is not None]
-    if not said:
-        return False
-    at, granted = max(said, key=lambda told: (told[0], not told[1]))
-    return granted and at >= since
+def _said(consents: Mapping[str, tuple[int, bool]], keys: tuple[str, ...]) -> tuple[int, bool] | None:
+    """The latest word about one of these; at the same instant a refusal counts. None: no word."""
+    latest: tuple[int, bool] | None = None
+    for key in keys:
+        told = consents.get(key)
+        if told is not None and (latest is None or (latest[0], not latest[1]) < (told[0], not told[1])):
+            latest = told
+    return latest
 
 
 def _told(case: Case, name: str) -> object:
@@ -288,18 +292,28 @@ def _since(at: int | None, days: int | None, now: int) -> bool:
 
 
 def _capped(channel: str, case: Case) -> bool:
-    settings, profile, now = case.settings, case.state.profile, case.now
+    settings, shown = case.settings, case.state.profile.shown
     own = settings.caps.get(channel)
     if own is None and settings.global_cap == Caps():
         return False
-    today = from_micros(now).date()
-    days = [(today - timedelta(days=back)).isoformat() for back in range(_WEEK)]
-    through = [profile.shown.get(f"{day}:{channel}", 0) for day in days]
-    whole = [sum(count for key, count in profile.shown.items() if key.startswith(day)) for day in days]
-    return _full(own or Caps(), through) or _full(settings.global_cap, whole)
+    if not shown:
+        return _full(own or Caps(), _NEVER_SHOWN) or _full(settings.global_cap, _NEVER_SHOWN)
+    days = _week_to(case.now // DAY)
+    if own is not None and _full(own, [shown.get(f"{day}:{channel}", 0) for day in days]):
+        return True
+    if settings.global_cap == Caps():
+        return False
+    return _full(settings.global_cap, [sum(n for key, n in shown.items() if key.startswith(day)) for day in days])
 
 
-def _full(caps: Caps, shown: list[int]) -> bool:
+@lru_cache(maxsize=16)
+def _week_to(day: int) -> tuple[str, ...]:
+    """ISO dates of a day (counted from 1970) and the six before it."""
+    today = from_micros(day * DAY).date()
+    return tuple((today - timedelta(days=back)).isoformat() for back in range(_WEEK))
+
+
+def _full(caps: Caps, shown: Sequence[int]) -> bool:
     if caps.per_day is not None and shown[0] >= caps.per_day:
         return True
     return caps.per_week is not None and sum(shown) >= caps.per_week

@@ -100,6 +100,8 @@ class QuietHours(Struct, frozen=True, kw_only=True):
 
     def ends_at(self, at: int, zones: tuple[str, ...]) -> int:
         """The first moment from `at` on (microseconds UTC) that is quiet in none of these zones."""
+        if not self.bind(at, zones):
+            return at
         for _ in range(_TURNS):
             quiet = [zone for zone in zones if self._holds(minute_of_day(at, zone))]
             if not quiet:
