@@ -12,6 +12,7 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
+from offerlab.assignment.hashing import slot
 from offerlab.domain.clock import SECOND, iso
 from offerlab.domain.decision import Context, Decided, Decision, Outcome, Suppression
 from offerlab.domain.offer import Offer
@@ -29,6 +30,7 @@ _JSON: Final = msgspec.json.Encoder()
 _PACK: Final = msgspec.msgpack.Encoder()
 _SLOT: Final = b"\xce"
 """msgpack: an unsigned integer in the four bytes that follow."""
+_WHY: Final = b',"suppressed":'
 _PIECES: Final = 3
 """What an entry of the token is joined from."""
 
@@ -110,7 +112,7 @@ class Encoding:
         self._plates: dict[int, Plate] = {}
         self._renderings: dict[tuple[object, ...], Told | Rendering | Unrendered] = {}
         self._natures: dict[str, Nature] = {}
-        self._version = _PACK.encode(snapshot.project.version)
+        self._begin = b"\x96" + _PACK.encode(snapshot.project.version) + b"\xcf"
 
     def told(self, decision: Decision, asking: Asking) -> Told:
         """What is shown for a decision."""
@@ -145,13 +147,9 @@ class Encoding:
             if one is BARE and outcome.experiment_id not in exposed:
                 parts.append(plate.bare)
                 continue
-            parts += (
-                plate.head,
-                b"true" if outcome.experiment_id in exposed and outcome.reason == "SPLIT" else b"false",
-                plate.middle,
-                one.offer or b"null",
-                b',"suppressed":null},' if one.suppressed is None else f',"suppressed":"{one.suppressed}"}},'.encode(),
-            )
+            seen = outcome.experiment_id in exposed and outcome.reason == "SPLIT"
+            why = b"null" if one.suppressed is None else f'"{one.suppressed}"'.encode()
+            parts += (plate.head, b"true" if seen else b"false", plate.middle, one.offer or b"null", _WHY, why, b"},")
         return b"[" + b"".join(parts)[:-1] + b"]"
 
     def token(self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int) -> str:
@@ -163,14 +161,16 @@ class Encoding:
         for decision in decided.holdouts:
             self._enter(entries, decision, None)
         count = len(entries) // _PIECES
-        begin = b"\x96%b%b\xdd%b" % (self._version, _PACK.encode((now, digest or b""))[1:], count.to_bytes(4, "big"))
+        who = _PACK.encode(digest or b"")
+        begin = (self._begin, now.to_bytes(8, "big"), who, b"\xdd", count.to_bytes(4, "big"))
         end = _PACK.encode((context.channel, context.placement))[1:]
-        return seal(self.snapshot.project.secret, b"".join((begin, *entries, end)))
+        return seal(self.snapshot.project.secret, b"".join((*begin, *entries, end)))
 
     def _enter(self, entries: list[bytes], decision: Decision, suppressed: str | None) -> None:
-        outcome = decision.outcome
+        outcome, draw = decision.outcome, decision.draw
         plate = self._plates.get(outcome.index) or self.plate(outcome)
-        entries += (plate.entry, (decision.bucket or 0).to_bytes(4, "big"), plate.ending[suppressed])
+        bucket = slot(draw) if isinstance(draw, bytes) else draw or 0
+        entries += (plate.entry, bucket.to_bytes(4, "big"), plate.ending[suppressed])
 
     def plate(self, outcome: Outcome) -> Plate:
         """The fixed pieces of an outcome; kept, unless it is one made on the spot."""

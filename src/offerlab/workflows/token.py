@@ -15,6 +15,7 @@ from msgspec import Struct
 from offerlab.storage.mac import mac
 
 _SIGNATURE: Final = 16
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _LONGEST: Final = 100_000
 
 
@@ -55,7 +56,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(Content)
 
 def seal(secret: bytes, body: bytes) -> str:
     """The token for an encoded `Content`; `encoding.py` writes it."""
-    return f"{_text(body)}.{_text(_mac(secret, body))}"
+    return (_text(body) + b"." + _text(_mac(secret, body))).decode()
 
 
 def read(secret: bytes, token: str) -> Content | None:
@@ -76,8 +77,8 @@ def _mac(secret: bytes, body: bytes) -> bytes:
     return mac(secret, b"decision:" + body)[:_SIGNATURE]
 
 
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _text(raw: bytes) -> bytes:
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=")
 
 
 def _bytes(text: str) -> bytes:
