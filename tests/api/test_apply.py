@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec import Struct
+from msgspec.structs import fields
 
-from offerlab.api import yaml
+from offerlab.api import requests, responses, yaml
 from offerlab.api.shopfile import FILE_LIMIT
 from offerlab.cli import cli
+from offerlab.domain.attribute import Attribute
+from offerlab.domain.metric import CustomMetric
 from offerlab.errors import InvalidInput
 from support.find import ROOT
 from support.service import COFFEE, Service
@@ -92,6 +96,38 @@ def test_what_is_exported_makes_the_same_shop(service: Service, tmp_path: Path) 
     second = other.get("/v1/definitions").json()
     other.close()
     assert second == first
+
+
+def test_own_metrics_come_and_go_with_the_file(service: Service) -> None:
+    """A metric of the shop's own is made before the experiment that is judged by it, and leaves with the export."""
+    shop = example()
+    shop["metrics"] = [
+        {"key": "looks", "kind": "mean", "value": {"event": "product_viewed", "where": {"sku": ["water-filter"]}}}
+    ]
+    shop["experiments"][0]["metrics"]["secondary"].append("looks")
+    plan = applied(service, shop)
+    assert plan.index("create metric looks") < plan.index("create experiment fridge-addons")
+    assert applied(service, shop) == []
+    out = service.get("/v1/definitions").json()
+    assert [one["key"] for one in out["metrics"]] == ["looks"]
+    assert applied(service, out) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "view"),
+    [
+        (requests.NewOffer, responses.OfferView),
+        (requests.NewProduct, responses.ProductView),
+        (requests.NewSegment, responses.SegmentView),
+        (requests.NewLayer, responses.LayerView),
+        (requests.NewExperiment, responses.ExperimentView),
+        (requests.NewMetric, CustomMetric),
+        (requests.NewAttribute, Attribute),
+    ],
+)
+def test_what_can_be_sent_can_be_exported(sent: type[Struct], view: type[Struct]) -> None:
+    """Each field that a definition takes stands in what is exported of it, so that no new one is forgotten."""
+    assert {one.name for one in fields(sent)} - {one.name for one in fields(view)} == set()
 
 
 def test_a_changed_file_changes_what_it_names(service: Service) -> None:

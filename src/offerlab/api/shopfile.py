@@ -17,6 +17,7 @@ from offerlab.api.requests import (
     NewAttribute,
     NewExperiment,
     NewLayer,
+    NewMetric,
     NewOffer,
     NewProduct,
     NewRelation,
@@ -26,6 +27,7 @@ from offerlab.api.requests import (
 from offerlab.api.responses import ExperimentView, experiment_view, offer_view, product_view, segment_view
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.layer import Layer
+from offerlab.domain.metric import CustomMetric
 from offerlab.domain.presets import Preset, PresetKey
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
@@ -67,6 +69,7 @@ class ShopFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     relations: tuple[NewRelation, ...] = ()
     offers: tuple[NewOffer, ...] = ()
     layers: tuple[NewLayer, ...] = ()
+    metrics: tuple[NewMetric, ...] = ()
     experiments: tuple[ShopExperiment, ...] = ()
 
 
@@ -110,14 +113,21 @@ def read_shop(body: bytes) -> ShopFile:
     return decode(body, _DECODER)
 
 
-def steps(file: ShopFile, snapshot: Snapshot, *, layers: Collection[str], presets: Mapping[str, Preset]) -> list[Step]:
+class Standing(Struct, frozen=True):
+    """What a snapshot does not hold, and a plan needs: layers and own metrics that stand, and the shop's presets."""
+
+    layers: Collection[str] = ()
+    metrics: Mapping[str, CustomMetric] = {}
+    presets: Mapping[str, Preset] = {}
+
+
+def steps(file: ShopFile, snapshot: Snapshot, standing: Standing) -> list[Step]:
     """What it takes to make the stored shop what the file says; empty when it is so already.
 
     Args:
         file: the definitions.
         snapshot: what is stored.
-        layers: keys of those that stand.
-        presets: the shop's own, asked for only where the file names one that does not stand yet.
+        standing: what else stands; presets are asked for only where the file names one that does not.
 
     Raises:
         InvalidInput, InvalidDefinition: a definition that can't be taken.
@@ -130,9 +140,10 @@ def steps(file: ShopFile, snapshot: Snapshot, *, layers: Collection[str], preset
         *_attributes(file, snapshot),
         *_products(file, snapshot),
         *_relations(file, snapshot),
-        *_segments(file, snapshot, presets),
-        *_layers(file, layers),
+        *_segments(file, snapshot, standing.presets),
+        *_layers(file, standing.layers),
         *_offers(file, snapshot),
+        *_metrics(file, standing.metrics),
         *(step for one in file.experiments for step in _experiment(one, snapshot)),
     ]
 
@@ -145,13 +156,16 @@ def plan(desk: Desk, file: ShopFile) -> list[Step]:
     if any(key not in snapshot.segments for key in file.presets):
         _, items = suggested(Audience(runtime), runtime, project_id)
         found = {one.key: one for one in items}
-    return steps(file, snapshot, layers=authoring.layers_of(runtime, project_id), presets=found)
+    layers, metrics = authoring.layers_of(runtime, project_id), authoring.metrics_of(runtime, project_id)
+    return steps(file, snapshot, Standing(layers, metrics, found))
 
 
 def exported(desk: Desk) -> dict[str, Any]:
     """The stored shop in the shape of a shop file; see `definitions`."""
     layers = authoring.layers_of(desk.runtime, desk.project_id)
-    return definitions(desk.runtime.snapshot(desk.project_id), list(layers.values()))
+    metrics = authoring.metrics_of(desk.runtime, desk.project_id)
+    snapshot = desk.runtime.snapshot(desk.project_id)
+    return definitions(snapshot, list(layers.values()), [metrics[key] for key in sorted(metrics)])
 
 
 def carry_out(desk: Desk, todo: Sequence[Step]) -> None:
@@ -284,6 +298,17 @@ def _offers(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
             )
 
 
+def _metrics(file: ShopFile, stored: Mapping[str, CustomMetric]) -> Iterator[Step]:
+    for sent in file.metrics:
+        one = sent.to_domain()
+        known = stored.get(one.key)
+        if known is None:
+            yield Step(Planned(kind="metric", key=one.key, action="create"), authoring.create_metric, (one,))
+        elif known != one:
+            planned = Planned(kind="metric", key=one.key, action="change", fields=_changed(known, one))
+            yield Step(planned, authoring.update_metric, (one,))
+
+
 def _experiment(sent: ShopExperiment, snapshot: Snapshot) -> Iterator[Step]:
     one, key = sent.to_domain(), sent.key
     known = snapshot.experiments.get(key)
@@ -324,7 +349,7 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
         changes["weights"] = weights
     if any(not _alike(epoch.weights.get(segment, {}), shares) for segment, shares in one.allocation.items()):
         changes["allocation"] = one.allocation
-    if abs(epoch.traffic - one.traffic) > _SAME:
+    if not one.ramp and abs(epoch.traffic - one.traffic) > _SAME:
         changes["traffic"] = one.traffic
     changes |= {
         name: getattr(one, name) for name in ("name", "hypothesis") if getattr(known, name) != getattr(one, name)
@@ -357,7 +382,7 @@ def _changed(known: Struct | None, one: Struct) -> tuple[str, ...]:
     return tuple(name for name in one.__struct_fields__ if getattr(known, name) != getattr(one, name))
 
 
-def definitions(snapshot: Snapshot, layers: Sequence[Layer]) -> dict[str, Any]:
+def definitions(snapshot: Snapshot, layers: Sequence[Layer], metrics: Sequence[CustomMetric]) -> dict[str, Any]:
     """The stored shop in the shape of a shop file: applied to an empty project it makes the same shop.
 
     Archived experiments and mined relations stay out, and so does who started what when. A running experiment has the
@@ -383,6 +408,7 @@ def definitions(snapshot: Snapshot, layers: Sequence[Layer]) -> dict[str, Any]:
             for one in snapshot.offers.values()
         ],
         "layers": [{"key": one.key, "name": one.name} for one in layers],
+        "metrics": [_plain(one) for one in metrics],
         "experiments": [_exported(one) for one in sorted(live, key=lambda one: one.id)],
     }
     return {name: part for name, part in found.items() if part}
@@ -403,7 +429,8 @@ def _exported(experiment: Experiment) -> dict[str, Any]:
         epoch = view.epochs[-1]
         for arm in plain["variants"]:
             arm["weight"] = round(epoch.weights.get("*", {}).get(arm["key"], arm["weight"]) or 0.0, 9)
-        plain["traffic"] = epoch.traffic
+        if not experiment.ramp:
+            plain["traffic"] = epoch.traffic
         plain["allocation"] = {
             segment: {key: round(share, 9) for key, share in shares.items()}
             for segment, shares in epoch.weights.items()
