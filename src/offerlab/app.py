@@ -167,6 +167,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
         request_max_body_size=None,
     )
     web.state.registry = CollectorRegistry()
+    web.state.registry.register(health.Intake(runtime))
     web.state.hook_secrets = {"shopify": settings.shopify_secret, "woocommerce": settings.woocommerce_secret}
     web.state.runtime, web.state.serving = runtime, serving
     web.state.audience = Audience(runtime)

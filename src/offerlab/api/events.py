@@ -34,7 +34,8 @@ class EventBatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 def sender_of(caller: Caller, *, source: str = "native") -> Sender:
     """The sender behind a key; `source` says how what it sends is read."""
-    return Sender(project_id=caller.project_id, publishable=caller.key.kind == "client", source=source)
+    publishable = caller.key.kind == "client"
+    return Sender(project_id=caller.project_id, publishable=publishable, source=source, key_id=caller.key.id)
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(Envelope)

@@ -1,16 +1,20 @@
 """Is it alive, is it ready, what does it count, what can it do."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from litestar import Request, Response, get
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from offerlab.api.changes import runtime_of
 from offerlab.api.openapi import document
 from offerlab.api.routing import operation, reply
 from offerlab.domain.clock import SECOND
+from offerlab.workflows.runtime import Runtime
 
 AnyRequest = Request[Any, Any, Any]
 FRESH_S: Final = 10
@@ -57,6 +61,28 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     """Counters of this process."""
     registry: CollectorRegistry = request.app.state.registry
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class Intake(Collector):
+    """What becomes of events, read when a monitor asks.
+
+    Args:
+        runtime: whose.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[Metric]:
+        """The families."""
+        told = CounterMetricFamily("offerlab_events", "Events by outcome: a code is a rejection", labels=["outcome"])
+        for outcome, count in sorted(self._runtime.tally.counts().items()):
+            told.add_metric([outcome], count)
+        yield told
+        waiting = self._runtime.writer.waiting
+        yield GaugeMetricFamily("offerlab_events_waiting", "Events queued and not yet on disk", value=waiting)
+        lag = self._runtime.tally.lag_s
+        yield GaugeMetricFamily("offerlab_event_lag_seconds", "From happening to disk, of the newest event", value=lag)
 
 
 @get("/schema/openapi.json", opt=operation("inspect", "This document", answers={200: None}))

@@ -13,7 +13,7 @@ from offerlab.api.lists import QUERY, cursor, cursor_of, limit_of
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.clock import iso
 from offerlab.errors import InvalidInput
-from offerlab.workflows.mending import Filter, Refusedness, counts_of, redrive, rejected_of
+from offerlab.workflows.mending import Filter, Refusedness, counts_of, latest_of, redrive, rejected_of
 from offerlab.workflows.recording import Recorded
 
 AnyRequest = Request[Any, Any, Any]
@@ -77,6 +77,58 @@ async def post_redrive(request: AnyRequest, number: FromPath[int]) -> Response[b
     return reply(await redrive(serving_of(request), caller_of(request).project_id, number))
 
 
+class LatestEvent(Struct, frozen=True, kw_only=True):
+    """One event as it was answered.
+
+    Attributes:
+        outcome: `taken` (accepted or a duplicate), or the code for which it was rejected.
+    """
+
+    received_at: str
+    id: str | None
+    type: str | None
+    source: str
+    outcome: str
+    detail: str | None
+
+
+class LatestEvents(Struct, frozen=True):
+    """The latest events of this process, newest first."""
+
+    items: list[LatestEvent]
+
+
+_KEY: Final = Parameter("key", int | None, "only what this key sent, by its id; 0 is what webhooks sent")
+_LIMIT: Final = Parameter("limit", int | None, "how many; 50 without")
+
+
+@get(
+    "/v1/events/latest",
+    opt=operation("read", "The latest events, live", answers={200: LatestEvents}, query=(_KEY, _LIMIT)),
+)
+async def get_latest(request: AnyRequest) -> Response[bytes]:
+    """What just came and what became of it, for whoever wires up a shop."""
+    key = request.query_params.get("key")
+    if key is not None and not (key.isascii() and key.isdecimal() and len(key) < len(str(2**63))):
+        raise InvalidInput("a key is told by its id", field="key")
+    number = None if key is None else int(key)
+    found = await asyncio.to_thread(
+        latest_of, runtime_of(request), caller_of(request).project_id, number, limit=limit_of(request)
+    )
+    items = [
+        LatestEvent(
+            received_at=iso(one.at),
+            id=one.id,
+            type=one.type,
+            source=one.source,
+            outcome=one.outcome,
+            detail=one.detail,
+        )
+        for one in found
+    ]
+    return reply(LatestEvents(items))
+
+
 def view(row: Refusedness) -> RejectedEvent:
     """A rejected event as it goes over the wire."""
     fields: dict[str, Any] = {name: getattr(row, name) for name in Refusedness.__struct_fields__}
@@ -93,4 +145,4 @@ def _before(request: AnyRequest) -> int | None:
     return int(sent)
 
 
-HANDLERS: Final[list[Any]] = [get_rejected, post_redrive]
+HANDLERS: Final[list[Any]] = [get_rejected, get_latest, post_redrive]

@@ -9,11 +9,13 @@ from offerlab.intake.arrival import Arrival
 from offerlab.storage import rejected
 from offerlab.storage.database import reading, writing
 from offerlab.storage.rejected import Filter, Refusedness
+from offerlab.workflows.access import keys_of
 from offerlab.workflows.recording import Recorded, Sender, as_read, read_native, record
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
+from offerlab.workflows.tally import Latest
 
-__all__ = ["Filter", "Refusedness", "counts_of", "redrive", "rejected_of"]
+__all__ = ["Filter", "Latest", "Refusedness", "counts_of", "latest_of", "redrive", "rejected_of"]
 
 
 Reader = Callable[[bytes, str, int], list[Arrival]]
@@ -36,6 +38,12 @@ def counts_of(runtime: Runtime, project_id: int) -> dict[str, int]:
     """How many were rejected and not taken since, by code."""
     with reading(runtime.engine) as connection:
         return rejected.counts(connection, project_id)
+
+
+def latest_of(runtime: Runtime, project_id: int, key_id: int | None, *, limit: int) -> list[Latest]:
+    """The latest events of one key of the project, or of all its keys and webhooks."""
+    own = {0, *(key.id for key in keys_of(runtime, project_id))}
+    return runtime.tally.latest(own if key_id is None else own & {key_id}, limit=limit)
 
 
 async def redrive(serving: Serving, project_id: int, number: int) -> Recorded:

@@ -1,6 +1,7 @@
 """Taking events: each on its own, none lost, answered after the commit."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Final, TypeVar
@@ -9,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from offerlab.assignment.decide import decide
+from offerlab.domain.clock import SECOND
 from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import ANYWHERE, Context, Request
 from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Planned, Rejection
@@ -23,6 +25,7 @@ from offerlab.storage.events import OBJECTIONS, Outcome
 from offerlab.workflows.planning import moment_of_event, order_of_event, plan_for, planned_of, trigger_of
 from offerlab.workflows.serving import Serving, exposure_of
 from offerlab.workflows.snapshot import Snapshot
+from offerlab.workflows.tally import REMEMBERED, Latest, Tally
 from offerlab.workflows.token import Content, read
 
 LONGEST_KEPT: Final = 65_536
@@ -69,11 +72,13 @@ class Sender(Struct, frozen=True, kw_only=True):
         project_id: whose events they are.
         publishable: whether it is a client key, which may not send revenue.
         source: how what is rejected is to be read again.
+        key_id: whose key; None for a signed webhook.
     """
 
     project_id: int
     publishable: bool
     source: str = "native"
+    key_id: int | None = None
 
 
 T = TypeVar("T")
@@ -116,7 +121,33 @@ async def record(serving: Serving, sender: Sender, items: Sequence[T], read: Rea
     if translator.events or translator.rejections:
         done = runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
         appended_outcomes = (await asyncio.wrap_future(done)).outcomes
-    return _recorded(translator, appended_outcomes, len(items))
+    done_at = runtime.now()
+    recorded = _recorded(translator, appended_outcomes, len(items))
+    _note(runtime.tally, sender, translator, recorded, done_at)
+    return recorded
+
+
+def _note(tally: Tally, sender: Sender, translator: "_Translator", recorded: Recorded, now: int) -> None:
+    """Count a request, and remember the last events of it."""
+    counts = Counter({"accepted": recorded.accepted, "duplicate": recorded.duplicates, "ignored": translator.ignored})
+    counts.update(item.code for item in recorded.rejected)
+    bad = {item.index: item for item in recorded.rejected}
+    names = {item.index: (item.id, item.type) for item in translator.rejections[-REMEMBERED:]}
+    firsts = list(zip(translator.owners, translator.events, strict=True))[-REMEMBERED:]
+    names |= {index: (event.id, event.type) for index, event in firsts}
+    latest = [
+        Latest(
+            at=now,
+            id=names[index][0],
+            type=names[index][1],
+            source=sender.source,
+            outcome=bad[index].code if index in bad else "taken",
+            detail=bad[index].detail if index in bad else None,
+        )
+        for index in sorted(names)[-REMEMBERED:]
+    ]
+    lag = (now - max(event.occurred_at for _, event in firsts)) / SECOND if firsts and recorded.accepted else None
+    tally.note(sender.key_id, counts, latest, lag_s=lag)
 
 
 def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int) -> Recorded:

@@ -20,6 +20,7 @@ from offerlab.storage.writer import Writer
 from offerlab.workflows import keeping
 from offerlab.workflows.memory import Memory
 from offerlab.workflows.snapshot import Snapshot, load_snapshot, make_snapshot
+from offerlab.workflows.tally import Tally
 
 POLL_S: Final = 0.5
 PATIENT: Final = 3
@@ -59,6 +60,7 @@ class Runtime:
         self.new_salt = new_salt
         self.new_number = new_number
         self.memory = Memory()
+        self.tally = Tally()
         self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
         self._keys: dict[bytes, StoredKey] = {}

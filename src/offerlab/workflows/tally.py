@@ -1,0 +1,66 @@
+"""What becomes of events: counted since the process started, and the latest of each key for whoever wires up a shop.
+
+Kept in memory alone: the counters are for a monitor, the latest events for a person who looks for a mistake now.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from threading import Lock
+from typing import Final
+
+from msgspec import Struct
+
+REMEMBERED: Final = 200
+"""Of each key so many events are remembered."""
+
+
+class Latest(Struct, frozen=True, kw_only=True):
+    """One event as it was answered.
+
+    Attributes:
+        at: when it came, microseconds UTC.
+        outcome: `taken` (accepted or a duplicate), or the code for which it was rejected.
+    """
+
+    at: int
+    id: str | None
+    type: str | None
+    source: str
+    outcome: str
+    detail: str | None = None
+
+
+class Tally:
+    """Counters and latest events of one process; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: Counter[str] = Counter()
+        self._latest: dict[int, deque[Latest]] = {}
+        self.lag_s = 0.0
+
+    def note(self, key_id: int | None, counts: Counter[str], latest: Iterable[Latest], *, lag_s: float | None) -> None:
+        """Add one request.
+
+        Args:
+            key_id: who sent it; None for a signed webhook.
+            counts: events by outcome.
+            latest: the last of them.
+            lag_s: from happening to being on disk, of the newest event that was accepted.
+        """
+        with self._lock:
+            self._counts.update(counts)
+            self._latest.setdefault(key_id or 0, deque(maxlen=REMEMBERED)).extend(latest)
+            if lag_s is not None:
+                self.lag_s = lag_s
+
+    def counts(self) -> dict[str, int]:
+        """Events by outcome."""
+        with self._lock:
+            return dict(self._counts)
+
+    def latest(self, key_ids: Iterable[int], *, limit: int) -> list[Latest]:
+        """The latest events of these keys (0 is webhooks), newest first."""
+        with self._lock:
+            found = [one for key_id in key_ids for one in self._latest.get(key_id, ())]
+        return sorted(found, key=lambda one: -one.at)[:limit]
