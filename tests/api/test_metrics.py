@@ -79,6 +79,24 @@ def test_a_definition_is_identical_frozen_or_refused(service: Service) -> None:
         assert (answer.status_code, answer.json().get("field")) == (422, field), answer.text
 
 
+def test_a_plan_has_room_for_twenty_own_metrics(service: Service) -> None:
+    """Twenty can be measured beside all of the contract's; one more is refused where it is planned."""
+    keys = [f"m{i}" for i in range(21)]
+    for key in keys:
+        service.made("/v1/metrics", {"key": key, "kind": "mean", "value": {"event": "order"}})
+    every = [item["key"] for item in service.get("/v1/metrics?limit=100").json()["items"] if item["key"] not in keys]
+    plan = {"key": "e", "variants": [{"key": "a"}, {"key": "b"}]}
+    full = {"primary": "revenue_per_customer", "secondary": [*every, *keys]}
+    refused = service.post("/v1/experiments", {**plan, "metrics": full})
+    assert (refused.status_code, refused.json()["field"]) == (422, "metrics")
+    full["secondary"] = [*every, *keys[:20]]
+    service.made("/v1/experiments", {**plan, "metrics": full})
+    service.post("/v1/experiments/e/start")
+    service.decide("c", experiments=["e"], expose=True)
+    found = service.get("/v1/experiments/e/report").json()["metrics"]
+    assert {metric["metric"] for metric in found} == {*every, *keys[:20]}
+
+
 def test_an_unknown_metric_is_still_refused(service: Service) -> None:
     """A plan names metrics of the contract or of the shop, nothing else."""
     plan = {"key": "e", "variants": [{"key": "a"}], "metrics": {"primary": "capsule_packs"}}

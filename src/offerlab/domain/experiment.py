@@ -17,6 +17,9 @@ Action = Literal["start", "pause", "resume", "stop", "archive"]
 SLOTS: Final = 1_000_000
 """Arms, gates and layers are ranges of this many hash slots: a share is exact to one in a million."""
 
+MOST_OWN_METRICS: Final = 20
+"""Of the shop's own in one plan: what one row of an answer holds on every database."""
+
 EVERYONE: Final = ""
 """The key of the allocation for customers whose segment has none of its own."""
 
@@ -350,6 +353,8 @@ def _check_variants(experiment: Experiment) -> None:
 
 
 def _check_metrics(plan: MetricPlan) -> None:
+    if len(plan.custom) > MOST_OWN_METRICS:
+        raise InvalidPlan(f"a plan has at most {MOST_OWN_METRICS} metrics of the shop's own", field="metrics")
     for field, keys in (("primary", (plan.primary,)), ("secondary", plan.secondary), ("guardrails", plan.guardrails)):
         for key in keys:
             if key not in METRICS and all(each.key != key for each in plan.custom):
