@@ -262,3 +262,30 @@ def test_an_offer_that_can_not_be_worded_leaves_the_message_alone(service: Servi
         "no_match",
         "t",
     )
+
+
+@pytest.mark.parametrize("kind", ["shared", "unique"])
+def test_a_code_in_the_wrong_hands_is_flagged(service: Service, kind: str) -> None:
+    """S61, S62: control never sees a code; who redeems one that was never given to them is listed with the order."""
+    discount = {"type": "percent", "value": "20", "code": kind, "shared_code": "SAVE20" if kind == "shared" else None}
+    service.made("/v1/offers", {**CAPSULES, "discount": discount})
+    service.made("/v1/experiments", COFFEE_ADDON)
+    service.post("/v1/experiments/coffee-addon/start")
+    given: dict[str, str] = {}
+    control: list[str] = []
+    for i in range(30):
+        answer = service.decide(f"c{i}", context=AT_CHECKOUT, expose=True)["decisions"][0]
+        if answer["offer"] is None:
+            control.append(f"c{i}")
+        else:
+            given[f"c{i}"] = answer["offer"]["discount"]["code"]
+    holder, code = next(iter(given.items()))
+    lines = [{"sku": "capsule-set", "unit_price": "18000"}]
+    for customer, order in ((holder, "own"), (control[0], "leaked"), ("stranger", "found")):
+        event = {"id": order, "type": "order", "customer_id": customer, "order_id": order, "code": code}
+        assert service.send({**event, "lines": lines})["accepted"] == 1
+    other = {"id": "x", "type": "order", "customer_id": control[1], "order_id": "x", "code": "WELCOME", "lines": lines}
+    service.send(other)
+    (use,) = service.get("/v1/experiments/coffee-addon/codes").json()["items"]
+    assert use == {"offer": "capsules", "code": kind, "redeemed": 3, "leaked": 2, "orders": ["found", "leaked"]}
+    assert len(set(given.values())) == (1 if kind == "shared" else len(given))

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 from msgspec import Struct
 
 from offerlab.api.changes import caller_of, runtime_of
@@ -12,6 +13,7 @@ from offerlab.api.routing import operation, reply
 from offerlab.api.webhooks import STATUS, DeliveryList, before_of, deliveries_page
 from offerlab.domain.clock import iso
 from offerlab.workflows import outgoing
+from offerlab.workflows.leaking import CodeUse, code_uses
 from offerlab.workflows.outgoing import TimedOffer
 
 AnyRequest = Request[Any, Any, Any]
@@ -79,6 +81,22 @@ async def list_mails(request: AnyRequest) -> Response[bytes]:
     return reply(deliveries_page(found, limit))
 
 
+class CodeUses(Struct, frozen=True):
+    """Offers of the experiment that have codes."""
+
+    items: list[CodeUse]
+
+
+@get(
+    "/v1/experiments/{key:str}/codes",
+    opt=operation("read", "How an experiment's codes were used, and leaked", answers={200: CodeUses}),
+)
+async def list_codes(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """A code redeemed by a customer who was never given it has leaked: the arms are no longer apart."""
+    project_id = caller_of(request).project_id
+    return reply(CodeUses(await asyncio.to_thread(code_uses, runtime_of(request), project_id, key)))
+
+
 def _view(timed: TimedOffer) -> TimedOfferView:
     planned = timed.planned
     return TimedOfferView(
@@ -96,4 +114,4 @@ def _view(timed: TimedOffer) -> TimedOfferView:
     )
 
 
-HANDLERS: Final[list[Any]] = [list_timed_offers, list_mails]
+HANDLERS: Final[list[Any]] = [list_timed_offers, list_mails, list_codes]
