@@ -7,7 +7,7 @@ from typing import Any, Final
 from litestar import Response, Router
 from litestar.exceptions import HTTPException
 
-from offerlab.dashboard import actions, arrivals, doors, experiments, files, reports, segments, today
+from offerlab.dashboard import actions, arrivals, doors, experiments, files, offers, reports, segments, today
 from offerlab.dashboard.frame import AnyRequest, SignInFirst, Visit, enter, html, language_of, see_other, with_query
 from offerlab.dashboard.readings import Readings
 from offerlab.dashboard.studio import Studio
@@ -75,6 +75,7 @@ ROUTER: Final = Router(
         *reports.HANDLERS,
         *segments.HANDLERS,
         *arrivals.HANDLERS,
+        *offers.HANDLERS,
         *actions.HANDLERS,
         *files.HANDLERS,
     ],

@@ -1,0 +1,74 @@
+"""The pages of offers: without script, in both languages, each text as a customer would meet it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from dashboard.visitor import Text, Visitor
+from offerlab.dashboard.frame import POLICY
+from support.service import CAPSULES, COFFEE, Service
+
+PATHS = ("/offers", "/offers/capsules", "/offers/nowhere")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two offers: one in two languages, one that greets by a name that strangers lack."""
+    service = Service(f"sqlite:///{tmp_path_factory.mktemp('offers') / 'offerlab.sqlite'}")
+    service.made("/v1/products", COFFEE)
+    service.made("/v1/offers", CAPSULES)
+    texts = {"ko": {"title": "<b>{{ customer.nickname }}</b>님", "body": "{{ offer.name }}"}}
+    service.made("/v1/offers", {**CAPSULES, "key": "greeting", "message": texts})
+    told = {"nickname": "민지"}
+    service.send({"id": "p", "type": "profile", "customer_id": "c1", "attributes": told})
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def visitor(shop: Service) -> Visitor:
+    """Somebody with an admin key."""
+    known = Visitor(shop)
+    known.sign_in()
+    return known
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("path", PATHS)
+def test_offer_pages_keep_the_policy(visitor: Visitor, path: str, language: str) -> None:
+    """No inline style or script, one first heading, the language named, the policy sent."""
+    answer = visitor.get(f"{path}?lang={language}")
+    page = Text(answer.text)
+    assert answer.headers["content-security-policy"] == POLICY
+    assert (page.forbidden, page.tags.count("h1")) == ([], 1)
+    assert f'<html lang="{language}">' in answer.text
+    assert answer.status_code == (404 if path.endswith("nowhere") else 200)
+
+
+def test_an_offer_is_shown_in_both_languages(visitor: Visitor) -> None:
+    """Title, words and prices of each text, and the lint's remarks in the reader's language."""
+    said = Text(visitor.get("/offers/capsules?lang=en").text).text
+    assert "캡슐 세트 20% 할인" in said
+    assert "커피 머신을 구매하셨나요?" in said
+    assert "캡슐 세트: 20% off" in said
+    assert said.count("캡슐 세트 · 18000 → 14400") == 2
+    remarks = Text(visitor.get("/offers/greeting?lang=en").text).text
+    assert "Customers without this detail see no offer" in remarks
+    assert "이 정보가 없는 고객에게는" in Text(visitor.get("/offers/greeting?lang=ko").text).text
+
+
+def test_a_real_customer_is_greeted_by_name(visitor: Visitor) -> None:
+    """With a customer id it is their own text, escaped; without the detail the page says why there are no words."""
+    own = visitor.get("/offers/greeting?customer=c1&lang=en")
+    assert "&lt;b&gt;민지&lt;/b&gt;님" in own.text
+    assert re.search(r"<b>민지", own.text) is None
+    nobody = Text(visitor.get("/offers/greeting?customer=c2&lang=en").text).text
+    assert "No words for this customer" in nobody
+
+
+def test_the_list_names_every_offer(visitor: Visitor) -> None:
+    """Key, kind, products and discount of each."""
+    said = Text(visitor.get("/offers?lang=en").text).text
+    for part in ("capsules", "greeting", "Cross-sell", "캡슐 세트", "percent 20"):
+        assert part in said
