@@ -61,11 +61,13 @@ class Senders:
             thread.start()
 
     def _send(self, k: int) -> None:
-        count = 0
+        count, batch = 0, list[dict[str, Any]]()
         while not self._stop.is_set():
             ids = [f"w{k}-{count}-{i}" for i in range(5)]
+            if not batch or batch[0]["id"] != ids[0]:
+                batch = [viewed(one) for one in ids]  # made once: what is sent again says the same
             try:
-                status, answer = self._process.ask("POST", "/v1/events", {"events": [viewed(one) for one in ids]})
+                status, answer = self._process.ask("POST", "/v1/events", {"events": batch})
             except OSError:
                 time.sleep(0.01)  # either may have happened: it is sent again
                 continue
