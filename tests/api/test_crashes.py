@@ -101,12 +101,14 @@ def killed(process: Process, url: str | None, *, cycles: int, seed: int) -> tupl
     chance = random.Random(seed)  # noqa: S311 - repeatable
     starts = [process.start()]
     senders = Senders(process)
-    for _ in range(cycles):
-        time.sleep(chance.uniform(0.2, 0.6))
-        process.kill()
-        starts.append(process.start())
-    acknowledged = senders.stop()
-    process.stop()
+    try:
+        for _ in range(cycles):
+            time.sleep(chance.uniform(0.2, 0.6))
+            process.kill()
+            starts.append(process.start())
+    finally:
+        acknowledged = senders.stop()
+        process.stop()
     return acknowledged, stored(process, url), starts
 
 
