@@ -1,7 +1,8 @@
 """A thousand two-arm comparisons from moments: speed against floors and peers in the same run, tails, variance saved.
 
-Run: PYTHONPATH=src:tests python benchmarks/comparisons.py [speed] [tails] [variance]
-Speed alternates each subject with its floor; ratios are medians over rounds. gbstats needs numpy < 2: it runs in an
+Run: OPENBLAS_NUM_THREADS=1 PYTHONPATH=src:tests python benchmarks/comparisons.py [speed] [tails] [variance]
+Speed alternates each subject with its floor, in processor time of one thread; ratios are medians over rounds.
+gbstats needs numpy < 2: it runs in an
 environment of its own, which this script builds, in a process that answers one round at a time.
 Tails and variance are seeded. Rows are appended to results.md.
 """
@@ -75,14 +76,14 @@ def rows(kind):
         yield pair
 for line in sys.stdin:
     kind = line.strip()
-    start = time.perf_counter()
+    start = time.process_time()
     test, config = TwoSidedTTest, FrequentistConfig(difference_type="relative")
     if kind == "sequential":
         test = SequentialTwoSidedTTest
         config = SequentialConfig(difference_type="relative", sequential_tuning_parameter=1200)
     for control, treatment in rows(kind):
         test(control, treatment, config).compute_result()
-    print(time.perf_counter() - start, flush=True)
+    print(time.process_time() - start, flush=True)
 """
 
 
@@ -231,10 +232,10 @@ def bare(control: Moments, treatment: Moments, kind: str) -> Callable[[], object
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """One timed call."""
-    start = time.perf_counter()
+    """Processor time of one call: a machine that others use too does not decide."""
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 class Peer:

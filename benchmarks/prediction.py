@@ -19,7 +19,7 @@ import pandas as pd
 import offerlab
 from offerlab.stats.cuped import adjusted_differences
 from offerlab.stats.means import mean_differences
-from support.retail import CUTS, customers_at, earlier_windows, history_at, reassigned, retail
+from support.retail import CUTS, customers_at, earlier_windows, history_at, orders_of, reassigned, retail
 
 SHARED = Path(os.environ.get("OFFERLAB_SHARED", "../shared")) / "data"
 
@@ -27,9 +27,10 @@ SHARED = Path(os.environ.get("OFFERLAB_SHARED", "../shared")) / "data"
 def saved_at(lines: pd.DataFrame, cut: str, rng: np.random.Generator, times: int) -> tuple[float, float, float, float]:
     """Shares of variance saved by single CUPED, the six covariates, the prediction alone, and all together."""
     table = customers_at(lines, cut, cap=True)
-    known, spend = earlier_windows(lines, cut)
+    orders = orders_of(lines)
+    known, spend = earlier_windows(orders, cut)
     model = offerlab.learn(known.assign(spend_next=spend), "spend_next", list(known.columns), cap=None)
-    table["predicted"] = model.predict(history_at(lines, pd.Timestamp(cut)).reindex(table.index))
+    table["predicted"] = model.predict(history_at(orders, pd.Timestamp(cut)).reindex(table.index))
     six = [name for name in table.columns if name not in {"spend", "predicted"}]
     chosen = {"single": six[:1], "six": six, "predicted": ["predicted"], "together": ["predicted", *six]}
     estimates: dict[str, list[float]] = {name: [] for name in ("raw", *chosen)}

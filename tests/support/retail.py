@@ -45,44 +45,54 @@ def customers_at(lines: pd.DataFrame, cut: str, *, cap: bool) -> pd.DataFrame:
     return table[["spend", "before", "total", "orders", "recency", "none", "domestic"]]
 
 
-def history_at(lines: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
-    """Nineteen things known of each customer at a date, for a prediction; gaps where there is no interval yet."""
-    past = lines[lines["InvoiceDate"] < at]
-    bought = past[~past["InvoiceNo"].str.startswith("C")]
-    by, orders = past.groupby("CustomerID"), bought.groupby(["CustomerID", "InvoiceNo"])["InvoiceDate"].min()
-    table = pd.DataFrame(index=by.size().index)
+def orders_of(lines: pd.DataFrame) -> pd.DataFrame:
+    """One row per invoice, credit notes marked."""
+    by = lines.groupby(["CustomerID", "InvoiceNo"])
+    orders = by.agg(
+        at=("InvoiceDate", "min"), value=("value", "sum"), lines=("value", "size"), land=("Country", "first")
+    )
+    orders = orders.reset_index().sort_values("at")
+    return orders.assign(credit=orders["InvoiceNo"].str.startswith("C"))
+
+
+def history_at(orders: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    """What is known of each customer at a date, for a prediction; gaps where there is no interval yet."""
+    past = orders[orders["at"] < at]
+    bought = past[~past["credit"]]
+    table = pd.DataFrame(index=past.groupby("CustomerID").size().index)
     for days in (7, 14, 28, 60, 90, 400):
         start = at - pd.Timedelta(days=days)
-        table[f"value_{days}"] = past[past["InvoiceDate"] >= start].groupby("CustomerID")["value"].sum()
-        recent = bought[bought["InvoiceDate"] >= start].groupby("CustomerID")
-        table[f"orders_{days}"] = recent["InvoiceNo"].nunique()
+        table[f"value_{days}"] = past[past["at"] >= start].groupby("CustomerID")["value"].sum()
+        table[f"orders_{days}"] = bought[bought["at"] >= start].groupby("CustomerID").size()
     table = table.fillna(0.0)
-    first, last, count = (getattr(orders.groupby("CustomerID"), name)() for name in ("min", "max", "size"))
+    by = bought.groupby("CustomerID")
+    first, last, count = by["at"].min(), by["at"].max(), by.size()
     table["recency"], table["tenure"] = (at - last).dt.days, (at - first).dt.days
     table["gap"] = ((last - first).dt.days / (count - 1)).where(count > 1)
     table["due"] = table["recency"] / table["gap"].clip(lower=1)
     table["basket"] = table["value_400"] / table["orders_400"].clip(lower=1)
-    table["products"] = bought.groupby("CustomerID")["StockCode"].nunique()
-    table["domestic"] = (by["Country"].first() == "United Kingdom").astype(float)
+    table["rate"] = table["value_400"] / table["tenure"].clip(lower=28)
+    table["lines"], table["largest"], table["latest"] = by["lines"].sum(), by["value"].max(), by["value"].last()
+    table["domestic"] = (past.groupby("CustomerID")["land"].first() == "United Kingdom").astype(float)
     return table
 
 
-def spend_after(lines: pd.DataFrame, at: pd.Timestamp, customers: pd.Index) -> Array:
+def spend_after(orders: pd.DataFrame, at: pd.Timestamp, customers: pd.Index) -> Array:
     """28-day spend of these customers from a date on, capped at p99 of non-zero."""
-    coming = lines[(lines["InvoiceDate"] >= at) & (lines["InvoiceDate"] < at + pd.Timedelta(days=28))]
+    coming = orders[(orders["at"] >= at) & (orders["at"] < at + pd.Timedelta(days=28))]
     spend = coming.groupby("CustomerID")["value"].sum().reindex(customers).fillna(0.0).to_numpy(dtype=np.float64)
     return capped(spend, pooled_cap(spend))
 
 
-def earlier_windows(lines: pd.DataFrame, cut: str, *, windows: int = 8, step: int = 14) -> tuple[pd.DataFrame, Array]:
+def earlier_windows(orders: pd.DataFrame, cut: str, *, windows: int = 8, step: int = 14) -> tuple[pd.DataFrame, Array]:
     """Histories and spends of windows that had closed by the cut, a fortnight apart, each with three weeks of data."""
     tables, spends = [], []
     for number in range(windows):
         at = pd.Timestamp(cut) - pd.Timedelta(days=28 + step * number)
-        if at < lines["InvoiceDate"].min() + pd.Timedelta(days=20):
+        if at < orders["at"].min() + pd.Timedelta(days=20):
             break
-        tables.append(history_at(lines, at))
-        spends.append(spend_after(lines, at, tables[-1].index))
+        tables.append(history_at(orders, at))
+        spends.append(spend_after(orders, at, tables[-1].index))
     return pd.concat(tables), np.concatenate(spends)
 
 
