@@ -46,13 +46,21 @@ def customers_at(lines: pd.DataFrame, cut: str, *, cap: bool) -> pd.DataFrame:
 
 
 def orders_of(lines: pd.DataFrame) -> pd.DataFrame:
-    """One row per invoice, credit notes marked."""
-    by = lines.groupby(["CustomerID", "InvoiceNo"])
+    """One row per invoice: credit notes marked, and how many products the customer had never bought before."""
+    kept = lines.assign(credit=lines["InvoiceNo"].str.startswith("C")).sort_values("InvoiceDate", kind="stable")
+    bought = kept[~kept["credit"]]
+    kept["new"] = 0
+    kept.loc[bought.index, "new"] = (~bought.duplicated(["CustomerID", "StockCode"])).astype(int)
+    by = kept.groupby(["CustomerID", "InvoiceNo"])
     orders = by.agg(
-        at=("InvoiceDate", "min"), value=("value", "sum"), lines=("value", "size"), land=("Country", "first")
+        at=("InvoiceDate", "min"),
+        value=("value", "sum"),
+        lines=("value", "size"),
+        land=("Country", "first"),
+        credit=("credit", "first"),
+        new=("new", "sum"),
     )
-    orders = orders.reset_index().sort_values("at")
-    return orders.assign(credit=orders["InvoiceNo"].str.startswith("C"))
+    return orders.reset_index().sort_values("at")
 
 
 def history_at(orders: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
@@ -72,7 +80,8 @@ def history_at(orders: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
     table["due"] = table["recency"] / table["gap"].clip(lower=1)
     table["basket"] = table["value_400"] / table["orders_400"].clip(lower=1)
     table["rate"] = table["value_400"] / table["tenure"].clip(lower=28)
-    table["lines"], table["largest"], table["latest"] = by["lines"].sum(), by["value"].max(), by["value"].last()
+    table["lines"], table["products"] = by["lines"].sum(), by["new"].sum()
+    table["largest"], table["latest"] = by["value"].max(), by["value"].last()
     table["domestic"] = (past.groupby("CustomerID")["land"].first() == "United Kingdom").astype(float)
     return table
 

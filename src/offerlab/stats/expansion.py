@@ -38,6 +38,14 @@ class Expansion(Struct, frozen=True, eq=False):
 
 def expand(pair: Pair, a: Array, b: Array, *, logarithm: bool) -> Expansion:
     """Of a * top - b * base; or of ln(top / base) where a = 1/top, b = 1/base and `logarithm`."""
+    if logarithm and pair.is_plain:
+        w, u = a * a * pair.v_tt, b * b * pair.v_bb
+        cumulant, quadratic = a**3 * pair.k_ttt - b**3 * pair.k_bbb, w * w - u * u
+        scale = np.sqrt(w + u)
+        unit = np.where(scale > 0, scale, 1.0)
+        cube = unit**3
+        mean = (u - w) / (2 * unit) - (cumulant - 2 * quadratic) / (2 * cube)
+        return Expansion(scale, mean, (3 * quadratic - 2 * cumulant) / cube)
     a_t, b_c = a * pair.v_tt - b * pair.v_tb, a * pair.v_tb - b * pair.v_bb
     variance = a * a_t - b * b_c
     cumulant = a**3 * pair.k_ttt - 3 * a * b * (a * pair.k_ttb - b * pair.k_tbb) - b**3 * pair.k_bbb

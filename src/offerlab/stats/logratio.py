@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from offerlab.stats.expansion import WIDEST_SHIFT, corrected, expand, uncorrected
 from offerlab.stats.pair import Pair
-from offerlab.stats.roots import solve, widen
+from offerlab.stats.roots import secant, solve, widen
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,13 @@ def read(pair: Pair, critical: Array) -> Read:
 
 
 def _differences(pair: Pair, targets: Array, z: Array, usable: NDArray[np.bool_]) -> Array:
-    """The differences at which the statistic takes the target values, (2, ...)."""
+    """The differences at which the statistic takes the target values, (2, ...).
+
+    By secants from no difference and from the plain end; where those do not settle on the side of zero that the test
+    says, by a bracketed search.
+    """
+    at_zero = z - targets
+    size = np.maximum(pair.top, pair.base)
 
     def miss(difference: Array) -> Array:
         top = pair.top - np.minimum(difference, 0.0)
@@ -63,9 +69,13 @@ def _differences(pair: Pair, targets: Array, z: Array, usable: NDArray[np.bool_]
         expansion = expand(pair, 1 / top, 1 / base, logarithm=True).where(usable)
         return corrected(np.log(top / base) / expansion.scale, expansion) - targets
 
-    at_zero = z - targets
-    reach = np.abs(pair.top - pair.base) + 3 * np.sqrt(pair.variance)
-    start = np.zeros(at_zero.shape)
+    start, error = np.zeros(at_zero.shape), np.sqrt(pair.variance)
+    guess = pair.top - pair.base - targets * error
+    root, settled = secant(miss, start, guess, size, at_first=at_zero)
+    settled &= np.sign(root) == np.sign(at_zero)
+    if settled.all():
+        return root
+    reach = np.abs(pair.top - pair.base) + 3 * error
     end, at_end, found = widen(miss, start, np.where(at_zero > 0, reach, -reach), at_zero)
-    root = solve(miss, start, end, at_zero, at_end, np.maximum(pair.top, pair.base))
-    return np.where(found, root, np.sign(at_zero) * np.inf)
+    sure = solve(miss, start, end, at_zero, at_end, size)
+    return np.where(settled, root, np.where(found, sure, np.sign(at_zero) * np.inf))

@@ -44,6 +44,12 @@ class Pair(Struct, frozen=True, eq=False):
         """Of top - base."""
         return np.maximum(self.v_tt - 2 * self.v_tb + self.v_bb, 0.0)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether these are two means of arms that share nothing: most terms of the expansion are then zero."""
+        rest = (self.v_tb, self.k_ttb, self.k_tbb, self.f_t, self.f_b, self.bias_t, self.bias_b)
+        return not any(part.any() for part in rest)
+
     def __getitem__(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> "Pair":
         """Some of the batch."""
         return Pair(*(getattr(self, name)[index] for name in self.__struct_fields__))

@@ -45,7 +45,7 @@ def widen(
 
 
 def secant(
-    function: Callable[[Array], Array], first: Array, second: Array, size: Array
+    function: Callable[[Array], Array], first: Array, second: Array, size: Array, *, at_first: Array | None = None
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Roots near two good guesses, unguarded: half the work of `solve`, where it converges.
 
@@ -54,11 +54,12 @@ def secant(
         first: a guess.
         second: a better one.
         size: as in `solve`.
+        at_first: function(first), where it is known.
 
     Returns:
         (roots, whether they settled).
     """
-    before, at_before, x = first, function(first), second
+    before, at_before, x = first, function(first) if at_first is None else at_first, second
     settled = np.zeros(first.shape, dtype=np.bool_)
     for _ in range(_MOST_SECANTS):
         value = function(x)
