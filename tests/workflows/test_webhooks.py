@@ -190,3 +190,11 @@ def test_the_timestamp_is_that_of_the_attempt(service: Service, receiver: Receiv
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
     assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) >= 400
     assert abs(int(second.headers["webhook-timestamp"]) - service.time // SECOND) <= 1
+
+
+@pytest.mark.parametrize("number", [0, 999, 2**63, 10**30])
+def test_an_unknown_number_is_not_found(service: Service, number: int) -> None:
+    """However large the number in a path is, the answer is 404; in a body it is refused."""
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/test"), ("GET", "/deliveries"), ("POST", "/secret")):
+        assert service.call(method, f"/v1/webhooks/{number}{path}").status_code == 404, path
+    assert service.post("/v1/webhooks/1/replay", {"deliveries": [number]}).status_code in (404, 422)

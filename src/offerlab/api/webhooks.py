@@ -24,6 +24,7 @@ AnyRequest = Request[Any, Any, Any]
 Url = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
 Types = Annotated[tuple[MessageType, ...], Meta(max_length=50)]
 Description = Annotated[str, Meta(max_length=500)]
+RowNumber = Annotated[int, Meta(ge=1, le=webhooks.LARGEST)]
 STATUS: Final = Parameter("status", str | None, "only deliveries in this status")
 
 
@@ -101,7 +102,7 @@ class DeliveryList(Struct, frozen=True):
 class Replay(Struct, frozen=True, forbid_unknown_fields=True):
     """Deliveries to send once more."""
 
-    deliveries: Annotated[tuple[int, ...], Meta(min_length=1, max_length=1_000)]
+    deliveries: Annotated[tuple[RowNumber, ...], Meta(min_length=1, max_length=1_000)]
 
 
 class Replayed(Struct, frozen=True):
@@ -110,6 +111,7 @@ class Replayed(Struct, frozen=True):
     replayed: int
 
 
+_DIGITS: Final = len(str(webhooks.LARGEST))
 _NEW: Final = msgspec.json.Decoder(NewWebhook)
 _PATCH: Final = msgspec.json.Decoder(WebhookPatch)
 _REPLAY: Final = msgspec.json.Decoder(Replay)
@@ -250,7 +252,7 @@ def before_of(request: AnyRequest) -> int | None:
     text = cursor_of(request)
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(2**63)) - 1):
+    if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS):
         raise InvalidInput("this is no cursor of ours", field="cursor")
     return int(text)
 

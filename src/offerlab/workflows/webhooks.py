@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 SECRET_BYTES: Final = 32
+LARGEST: Final = 2**63 - 1
+"""No row has a higher number."""
+
 OVERLAP: Final = DAY
 """How long the old secret signs beside a new one."""
 
@@ -213,7 +216,7 @@ def find(connection: Connection, project_id: int, webhook_id: int) -> Webhook:
     Raises:
         NotFound: no such endpoint.
     """
-    known = webhooks.find(connection, project_id, webhook_id)
+    known = webhooks.find(connection, project_id, webhook_id) if 0 < webhook_id <= LARGEST else None
     if known is None:
         raise NotFound(f"no webhook has the id {webhook_id}")
     return known
