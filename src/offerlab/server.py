@@ -6,6 +6,7 @@ within `RECEIPT_S` seconds is closed. One process: a worker that outlives its pa
 
 import asyncio
 import gc
+import signal
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -101,6 +102,7 @@ def run(settings: Settings) -> None:
         if settings.embedded:
             stack.enter_context(held(settings.data_dir))
         click.echo(f"OfferLab listens on http://{settings.host}:{settings.port}")
+        signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has drained
         server.run()
     if failures:
         error = failures[0]
@@ -108,6 +110,11 @@ def run(settings: Settings) -> None:
             raise error
         click.echo(f"offerlab: {type(error).__name__}: {error}", err=True)
         sys.exit(1)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """End with status 0: being asked to stop is no failure."""
+    sys.exit(0)
 
 
 def announce(first: "FirstStart") -> None:

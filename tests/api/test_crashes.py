@@ -144,6 +144,24 @@ def test_the_kill_finds_a_service_that_answers_early(tmp_path: Path) -> None:
     assert lost
 
 
+def test_sigterm_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """Stopped three times under four writers: it ends by itself with status 0, and everything acknowledged is there."""
+    process = Process(tmp_path)
+    process.start()
+    senders, ends = Senders(process), list[int]()
+    try:
+        for _ in range(3):
+            time.sleep(0.5)
+            ends.append(process.stop())
+            process.start()
+    finally:
+        acknowledged = senders.stop()
+        process.stop()
+    assert ends == [0, 0, 0]
+    assert len(acknowledged) > 0
+    assert acknowledged - stored(process, None) == set()
+
+
 def synced(tmp_path: Path, twin: str | None) -> int:
     """How often the disk was waited for while 50 events were acknowledged one after the other."""
     trace = tmp_path / "trace.txt"
