@@ -114,7 +114,7 @@ def run(service: Service, box: Mailbox, receiver: Receiver, *, timers: int, kill
         process.kill()
         process.join()
     process, _ = _sender(context, service, box, None)
-    patience = time.time() + 120
+    patience, left = time.time() + 120, 1
     while time.time() < patience and (left := _open(service)):
         time.sleep(0.5)
     process.kill()
