@@ -22,6 +22,7 @@ from offerlab.storage import schema
 from offerlab.storage.database import open_engine
 from offerlab.workflows import authoring, keeping
 from support.postgres import OWNER, Cluster
+from support.process import free_port
 from support.proxy import Mode, Proxy
 from support.service import ADMIN, COFFEE_ADDON
 from support.shoppers import Seen, ask_steadily
@@ -84,7 +85,7 @@ class Shop:
         name = re.search(r"@/(\w+)\?", direct)
         assert name is not None
         database = f"postgresql+psycopg://{OWNER}@127.0.0.1:{proxy.port}/{name.group(1)}"
-        self.replica = Replica(database, folder, proxy.port + 1 if proxy.port < 65_000 else proxy.port - 1)
+        self.replica = Replica(database, folder, free_port())
         self.replica.start()
         self.client = httpx.Client(
             base_url=self.replica.url, headers={"Authorization": f"Bearer {ADMIN}"}, timeout=PATIENCE_S * 4

@@ -194,7 +194,7 @@ class Serving:
         found = self._remembered(snapshot, digest)
         if found is not None:
             return found
-        state = await self._read(snapshot.project.id, digest)
+        state = await self._read(snapshot, digest)
         if state.known:
             self.runtime.memory.offer(snapshot.project.id, digest, version, state)
         return state
@@ -216,6 +216,27 @@ class Serving:
         self.runtime.memory.offer(snapshot.project.id, digest, version, state)
         return state
 
+    async def _read_in_time(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
+        """The state, if it comes in time; one that comes late is remembered for the next request.
+
+        Raises:
+            TimeoutError: it did not come in time.
+        """
+        project_id, version = snapshot.project.id, snapshot.project.version
+
+        def remember(late: "asyncio.Future[CustomerState]") -> None:
+            if not late.cancelled() and late.exception() is None:
+                self.runtime.memory.offer(project_id, digest, version, late.result())
+
+        work = self._pool.submit(self._states.read, project_id, digest)
+        coming = asyncio.wrap_future(work)
+        done, _ = await asyncio.wait({coming}, timeout=self._patience_s)
+        if not done:
+            if not work.cancel():
+                coming.add_done_callback(remember)
+            raise TimeoutError
+        return coming.result()
+
     def _is_store_away(self) -> bool:
         """Whether nobody should wait for a commit now: it was refused, or it hangs and reads hang too."""
         writer = self.runtime.writer
@@ -224,16 +245,14 @@ class Serving:
         now = time.monotonic()
         return writer.is_stalled() and (now < self._closed_until or now - self.runtime.compared_at > AWAY_S)
 
-    async def _read(self, project_id: int, digest: bytes) -> CustomerState:
+    async def _read(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
         if time.monotonic() < self._closed_until:
             return UNREAD
         try:
             if self._embedded:
-                state = self._states.read(project_id, digest)
+                state = self._states.read(snapshot.project.id, digest)
             else:
-                loop = asyncio.get_running_loop()
-                work = loop.run_in_executor(self._pool, self._states.read, project_id, digest)
-                state = await asyncio.wait_for(work, self._patience_s)
+                state = await self._read_in_time(snapshot, digest)
         except (TimeoutError, OfferLabError, sqlite3.Error) as error:
             self._failures += 1
             if self._failures >= BREAK_AFTER:
