@@ -240,7 +240,7 @@ class Serving:
     def _is_store_away(self) -> bool:
         """Whether nobody should wait for a commit now: it was refused, or it hangs and reads hang too."""
         writer = self.runtime.writer
-        if writer.is_refused():
+        if writer.is_refused() or self.runtime.from_disk:
             return True
         now = time.monotonic()
         return writer.is_stalled() and (now < self._closed_until or now - self.runtime.compared_at > AWAY_S)
