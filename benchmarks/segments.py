@@ -98,7 +98,7 @@ def decoded(engine: Engine) -> int:
     decoder = msgspec.msgpack.Decoder(Profile)
     with reading(engine) as connection:
         rows = connection.execution_options(yield_per=10_000).execute(text("SELECT body FROM profiles"))
-        return sum(decoder.decode(body) is not None for part in rows.partitions(10_000) for (body,) in part)
+        return sum(isinstance(decoder.decode(body), Profile) for part in rows.partitions(10_000) for (body,) in part)
 
 
 def columns(engine: Engine) -> Crowd:

@@ -1,5 +1,6 @@
 """The matching table over HTTP: mined from orders, told with its difference, mined anew on schedule."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import text
@@ -31,7 +32,7 @@ def bookshop(service: Service, baskets: int = 240) -> None:
     order(service, "b", baskets, lambda i: [MUG if i % 2 else CUP])
 
 
-def order(service: Service, mark: str, count: int, skus: Any) -> None:
+def order(service: Service, mark: str, count: int, skus: Callable[[int], list[str]]) -> None:
     """Orders of different customers, a day apart."""
     service.send(
         *(
