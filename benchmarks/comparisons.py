@@ -2,8 +2,8 @@
 
 Run: OPENBLAS_NUM_THREADS=1 PYTHONPATH=src:tests python benchmarks/comparisons.py [speed] [tails] [variance]
 Speed alternates each subject with its floor, in processor time of one thread; ratios are medians over rounds.
-gbstats needs numpy < 2: it runs in an
-environment of its own, which this script builds, in a process that answers one round at a time.
+gbstats needs numpy < 2: it runs in an environment of its own, which this script builds, in a process that answers one
+round at a time.
 Tails and variance are seeded. Rows are appended to results.md.
 """
 

@@ -212,7 +212,7 @@ def bandit_intervals() -> list[Row]:
             size = n.sum(axis=1)
             mean = (n * y).sum(axis=1) / size
             squares = (q + n * (y - mean[:, np.newaxis]) ** 2).sum(axis=1)
-            error = np.sqrt((squares / (size - 1) / size).sum(axis=1))
+            error = np.sqrt((squares / (size - 1) / size)[:, :2].sum(axis=1))
             plain += int(np.sum(np.abs(mean[:, 1] - mean[:, 0] - effect) <= 1.959964 * error))
         rows.append(
             told(
