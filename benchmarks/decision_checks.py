@@ -32,7 +32,7 @@ NOON: Final = 1_790_046_800 * SECOND
 CUSTOMERS: Final = 1_000
 SLICE: Final = 50
 RESULTS: Final = Path(__file__).with_name("results.md")
-RULES: Final = {
+RULES: Final[dict[str, object]] = {
     "timezone": "Asia/Seoul",
     "caps": {"email": {"per_day": 50, "per_week": 200}, "web": {"per_day": 50, "per_week": 200}},
     "global_cap": {"per_day": 90, "per_week": 400},

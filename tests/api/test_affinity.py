@@ -69,7 +69,7 @@ def test_a_build_is_told_with_its_difference(service: Service) -> None:
     assert again["kept_count"] == first["new_count"]
     order(service, "c", 4000, lambda i: [FOLDING if i % 2 else GUIDE])
     changed = service.made("/v1/affinity-builds", {})
-    assert [GUIDE, FOLDING] in changed["lost"]
+    assert {"sku": GUIDE, "target": FOLDING} in changed["lost"]
     assert [one["built_at"] for one in service.get("/v1/affinity-builds").json()["items"]] == [
         changed["built_at"],
         again["built_at"],

@@ -154,6 +154,7 @@ def test_a_ladder_is_climbed_down(service: Service) -> None:
     shows(service, "ladder")
     context = {"trigger": {"sku": "fridge"}, "locale": "ko"}
     seen: list[Any] = []
+    offer: dict[str, Any] = {}
     for _ in range(4):
         offer = service.decide("c1", context=context)["decisions"][0]
         seen.append((offer["offer"] or {"products": [{"sku": None}]})["products"][0]["sku"])

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from offerlab.affinity.baskets import BasketRules, Baskets, collect
@@ -25,6 +26,13 @@ WHOLESALE: Final = 100
 
 NAMED: Final = 200
 """Pairs that the log of a build names of each kind; their number is told in full."""
+
+
+class Pair(Struct, frozen=True):
+    """A product and what is offered with it."""
+
+    sku: str
+    target: str
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -50,8 +58,8 @@ class Told(Struct, frozen=True, kw_only=True):
     lost_count: int
     moved_count: int
     kept_count: int
-    new: tuple[tuple[str, str], ...]
-    lost: tuple[tuple[str, str], ...]
+    new: tuple[Pair, ...]
+    lost: tuple[Pair, ...]
 
 
 def build_matches(desk: Desk, *, days: int = DEFAULT_DAYS, fewest_baskets: int = 5, periods: int = 0) -> Build:
@@ -98,13 +106,12 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> tuple
         lost_count=len(changed.lost),
         moved_count=len(changed.moved),
         kept_count=changed.kept,
-        new=changed.new[:NAMED],
-        lost=changed.lost[:NAMED],
+        new=tuple(Pair(*pair) for pair in changed.new[:NAMED]),
+        lost=tuple(Pair(*pair) for pair in changed.lost[:NAMED]),
     )
     with desk.change() as connection:
         put_relations(desk, found, source="affinity")
-        plain: dict[str, Any] = {name: getattr(told, name) for name in Told.__struct_fields__}
-        builds.add(connection, desk.project_id, now, {**plain, "days": days})
+        builds.add(connection, desk.project_id, now, {**msgspec.to_builtins(told), "days": days})
     return build, told
 
 
