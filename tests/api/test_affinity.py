@@ -63,7 +63,7 @@ def test_a_build_is_told_with_its_difference(service: Service) -> None:
     first = service.made("/v1/affinity-builds", {})
     assert targets(service, GUIDE) == [PHRASES, FOLDING]
     assert (first["baskets"], first["items"], first["lost_count"]) == (480, 5, 0)
-    assert [GUIDE, PHRASES] in first["new"]
+    assert {"sku": GUIDE, "target": PHRASES} in first["new"]
     again = service.made("/v1/affinity-builds", {"days": 365})
     assert (again["new_count"], again["lost_count"], again["moved_count"]) == (0, 0, 0)
     assert again["kept_count"] == first["new_count"]
