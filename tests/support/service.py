@@ -1,8 +1,11 @@
 """The real service in process: its own store, a clock that tests move, a client that speaks HTTP to it."""
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Coroutine, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -42,6 +45,21 @@ class Loop:
         self._loop.close()
 
 
+def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    schema.upgrade(engine)
+    engine.dispose()
+
+
+@cache
+def _migrated() -> bytes:
+    """An empty embedded store at our schema, made by the migrations once a process: they cost more than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.sqlite"
+        _migrate(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
 class Service:
     """A running service.
 
@@ -58,9 +76,11 @@ class Service:
         self.app = self._start()
 
     def _start(self) -> App:
-        engine = open_engine(self.url)
-        schema.upgrade(engine)
-        engine.dispose()
+        file = Path(self.url.removeprefix("sqlite:///"))
+        if self.url.startswith("sqlite:///") and not file.exists():
+            file.write_bytes(_migrated())
+        else:
+            _migrate(self.url)
         app = create_app(self.settings, now=self.now)
         transport = httpx.ASGITransport(Front.around(app, origins=self.settings.origins), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://shop.test")
