@@ -6,7 +6,8 @@ ARGS ?=
 BIN := .venv/bin
 QUICK := not slow and not postgres and not browser and not notebook and not client
 LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+	--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	--constraint requirements/limits.in
 LOWEST := .venv-lowest
 
 .DEFAULT_GOAL := help
