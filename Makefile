@@ -23,7 +23,7 @@ demo: service ## the main job: real data, a three-arm experiment, its report; se
 serve: service ## the service without data, on http://127.0.0.1:8000
 	@$(BIN)/offerlab serve $(ARGS)
 
-check: dev ## every day, under two minutes: format, lint, types, imports, quick tests with coverage, docs
+check: dev ## every day: format, lint, types, imports, quick tests with coverage, docs
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit types-pyright types-mypy lint contracts
 
 test: dev machine ## everything on SQLite and PostgreSQL, with browser, notebooks and clients
