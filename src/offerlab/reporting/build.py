@@ -102,7 +102,7 @@ def build_report(
         customers=strata.n,
         per_day=per_day(analysed, as_of),
         over=over,
-        until=maturity.final_at,
+        maturity=maturity,
         early=looking.note == "before_end" and not over,
     )
     segments, heterogeneity = segments_of(frame, margin=_worth_having(experiment, metrics[0]))

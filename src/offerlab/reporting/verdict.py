@@ -18,6 +18,7 @@ from offerlab.reporting.report import (
     Effect,
     Heterogeneity,
     Interval,
+    Maturity,
     MetricResult,
     Quality,
     Reason,
@@ -36,7 +37,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     Attributes:
         customers: analysed. per_day: new ones a day lately; 0 when unknown.
         over: the planned end has passed, or it was stopped.
-        until: ISO time at which the last refund window closes.
+        maturity: how many windows are closed, and when the last one closes.
         early: the plan was to read once, at the end, and the end is not here.
     """
 
@@ -44,7 +45,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     customers: int
     per_day: float
     over: bool
-    until: str | None
+    maturity: Maturity
     early: bool = False
 
 
@@ -93,7 +94,8 @@ def _verdict(
 ) -> Verdict:
     told = list(reasons)
     if situation.state == "maturing":
-        told.append(Reason(code="maturing", until=situation.until))
+        open_ = situation.maturity
+        told.append(Reason(code="maturing", until=open_.final_at, n=open_.refunds_closed, total=open_.customers))
     return Verdict(
         decision=decision,
         variant=variant,
