@@ -112,13 +112,13 @@ def _rare(c: Rows, t: Rows, alpha: float) -> Outcome:
 
 
 def _read(kind: str) -> Test:
-    def test(c: Rows, t: Rows, alpha: float) -> Outcome:
+    def at_half(c: Rows, t: Rows, alpha: float) -> Outcome:
         n = float(len(c) + len(t))
         rule = Rule(kind, 2 * n + 1, alpha)  # type: ignore[arg-type]  # one of the literals
         looks = [Look(n / 2, float("nan"))] if n else []
         return safe_effect(lambda a: mean_difference(_moments(c), _moments(t), alpha=a), max(n, 1.0), rule, looks)[0]
 
-    return test
+    return at_half
 
 
 TESTS: dict[str, Test] = {

@@ -10,6 +10,7 @@ from offerlab.dashboard.analyst import FactorsBlock, beliefs, factors_block, nov
 from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.dashboard.tables import Cell, Table
 from offerlab.domain.experiment import EVERYONE, Experiment
+from offerlab.domain.schedule import ON_TIME
 from offerlab.reporting import plots
 from offerlab.reporting.earnings import STEPS
 from offerlab.reporting.report import Check, DayEffect, Effect, Level, MetricResult, Money, Report, SegmentResult
@@ -275,7 +276,8 @@ class _Page:
             code = "ended_serving" if served else "ended"
             said.append(self.words(code, when=speech.moment(ended.at), arm=served))
         if experiment.note and experiment.status != "running":
-            said.append(self.words("because", note=experiment.note))
+            note = self.words("on_time") if experiment.note == ON_TIME else experiment.note
+            said.append(self.words("because", note=note))
         if experiment.status == "running" and facts.ends_at:
             said.append(self.words("next_end", date=speech.date(facts.ends_at), days=speech.distance(facts.ends_at)))
         if experiment.status == "running":

@@ -116,6 +116,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "{when}부터 일시 중지 상태예요. 모두 대조군으로 응답하고 노출하지 않아요.",
     ),
     "because": ("Because: {note}", "사유: {note}"),
+    "on_time": ("ended on its planned date", "계획한 날짜에 끝남"),
     "as_of_band": ("You are looking at the numbers of {time}.", "{time} 기준 숫자를 보고 있어요."),
     "see_now": ("See the latest", "최신 숫자 보기"),
     "next_final": ("Final on {date}.", "{date}에 확정돼요."),

@@ -8,6 +8,8 @@ from offerlab.errors import InvalidPlan
 
 Due = Literal["start", "stop"]
 LIVE: Final = ("running", "paused")
+ON_TIME: Final = "ended on its planned date"
+"""The note of an experiment that nobody but the calendar stopped; pages say it in their own language."""
 
 
 def due(experiment: Experiment, now: int) -> Due | RampStep | None:

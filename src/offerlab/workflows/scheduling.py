@@ -12,7 +12,7 @@ from typing import Final
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import RampStep
 from offerlab.domain.metric import METRICS
-from offerlab.domain.schedule import Due, due
+from offerlab.domain.schedule import ON_TIME, Due, due
 from offerlab.errors import Conflict, OfferLabError, Unavailable
 from offerlab.reporting.report import Effect, Report
 from offerlab.workflows import authoring
@@ -54,7 +54,7 @@ def _do(desk: Desk, key: str, wanted: Due | RampStep) -> None:
     if wanted == "start":
         authoring.start(desk, key)
     elif wanted == "stop":
-        authoring.stop(desk, key, note="ended on its planned date")
+        authoring.stop(desk, key, note=ON_TIME)
     elif isinstance(wanted, RampStep):
         now = desk.runtime.writer.instant()
         why = alarm(read_report(desk.runtime, desk.project_id, key, as_of=now))
