@@ -11,7 +11,7 @@ LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
 LOWEST := .venv-lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve check format lint types-mypy types-pyright contracts unit test prove lowest lock hooks wheel \
+.PHONY: help demo serve check format lint types-mypy types-pyright contracts unit test luck prove lowest lock hooks wheel \
 	clean python service dev machine
 
 help: ## list these targets
@@ -28,6 +28,9 @@ check: dev ## every day: format, lint, types, imports, quick tests with coverage
 
 test: dev machine ## everything on SQLite and PostgreSQL, with browser, notebooks and clients
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
+
+luck: dev ## the quick tests with salts and examples drawn anew: a test that hangs on luck shows itself
+	@OFFERLAB_LUCK=yes $(BIN)/python -m pytest -m "$(QUICK)" --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
 prove: dev machine ## the long proofs: calibration, chaos, big data
 	@$(BIN)/python -m pytest -m slow

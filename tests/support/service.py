@@ -16,6 +16,7 @@ from offerlab.domain.clock import DAY, SECOND, iso
 from offerlab.settings import Settings
 from offerlab.storage import schema
 from offerlab.storage.database import open_engine
+from support.luck import Salts
 
 ADMIN = "ol_admin_test_0123456789012345678901234567890"
 NOON = 1_790_000_000 * SECOND
@@ -72,6 +73,7 @@ class Service:
         self.url = url
         self.settings = Settings(database_url=url, admin_key=ADMIN, **{**DEFAULTS, **settings})
         self.time = NOON
+        self._salts = Salts()
         self._runner = Loop()
         self.app = self._start()
 
@@ -81,7 +83,7 @@ class Service:
             file.write_bytes(_migrated())
         else:
             _migrate(self.url)
-        app = create_app(self.settings, now=self.now)
+        app = create_app(self.settings, now=self.now, new_salt=self._salts)
         transport = httpx.ASGITransport(Front.around(app, origins=self.settings.origins), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://shop.test")
         return app
