@@ -13,7 +13,7 @@ LUCK = bool(os.environ.get("OFFERLAB_LUCK"))
 
 
 class Salts:
-    """Draws salts for one service: the same row of 128-bit salts for every service, or random ones where luck is asked for."""
+    """Draws a service's salts of 128 bits: the same row for every service, or random ones where luck is asked for."""
 
     def __init__(self) -> None:
         self._numbers = count()

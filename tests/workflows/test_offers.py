@@ -74,7 +74,7 @@ def test_the_claim_stands_on_baskets(service: Service) -> None:
     assert service.post("/v1/offers", words(claim)).status_code == 422
     assert service.post("/v1/offers", words(claim, key="by-affinity", match="affinity")).status_code == 201
     from offerlab.domain.product import Relation  # noqa: PLC0415 - what mining would write
-    from offerlab.workflows.authoring import put_relations  # noqa: PLC0415 - likewise
+    from offerlab.workflows.defining import put_relations  # noqa: PLC0415 - likewise
     from offerlab.workflows.desk import Desk  # noqa: PLC0415 - likewise
 
     pair = Relation(sku="coffee-machine", kind="complement", target="capsule-set", source="affinity")
@@ -123,7 +123,7 @@ def test_a_preview_is_what_this_customer_would_see(service: Service) -> None:
 def test_the_starters_go_through_the_api(service: Service, starter: Any, locale: str) -> None:
     """S100 to S103, S42: the seeds' templates are stored and shown in both languages, with their evidence in place."""
     from offerlab.domain.product import Relation  # noqa: PLC0415 - what a curator and mining would write
-    from offerlab.workflows.authoring import put_relations  # noqa: PLC0415 - likewise
+    from offerlab.workflows.defining import put_relations  # noqa: PLC0415 - likewise
     from offerlab.workflows.desk import Desk  # noqa: PLC0415 - likewise
 
     desk = Desk(service.app.runtime, 1, "test")

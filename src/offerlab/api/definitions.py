@@ -25,7 +25,7 @@ from offerlab.api.responses import (
 from offerlab.api.routing import operation, reply
 from offerlab.domain.layer import Layer
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.workflows import authoring
+from offerlab.workflows import defining
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.proofreading import Preview, preview
 from offerlab.workflows.snapshot import Snapshot
@@ -87,7 +87,7 @@ async def post_products(request: AnyRequest) -> Response[bytes]:
         items = [item.to_domain() for item in many]
 
         def upsert(desk: Desk) -> tuple[int, object]:
-            created, updated = authoring.put_products(desk, items) if items else (0, 0)
+            created, updated = defining.put_products(desk, items) if items else (0, 0)
             return 200, UpsertView(created=created, updated=updated)
 
         return await change(request, upsert, body=body)
@@ -95,7 +95,7 @@ async def post_products(request: AnyRequest) -> Response[bytes]:
     currency = snapshot_of(request).project.currency
 
     def one(desk: Desk) -> tuple[int, object]:
-        created, _ = authoring.put_products(desk, [product])
+        created, _ = defining.put_products(desk, [product])
         return (201 if created else 200), product_view(product, currency)
 
     return await change(request, one, body=body)
@@ -140,7 +140,7 @@ async def _save_product(request: AnyRequest, sku: str, body: bytes) -> Response[
     product, currency = sent.to_domain(), snapshot_of(request).project.currency
 
     def work(desk: Desk) -> tuple[int, object]:
-        authoring.put_products(desk, [product])
+        defining.put_products(desk, [product])
         return 200, product_view(product, currency)
 
     return await change(request, work, body=body)
@@ -156,7 +156,7 @@ async def post_offer(request: AnyRequest) -> Response[bytes]:
     offer, currency = decode(body, _OFFER).to_domain(), snapshot_of(request).project.currency
 
     def work(desk: Desk) -> tuple[int, object]:
-        stored, created = authoring.create_offer(desk, offer)
+        stored, created = defining.create_offer(desk, offer)
         return (201 if created else 200), offer_view(stored, currency)
 
     return await change(request, work, body=body)
@@ -224,7 +224,7 @@ async def _save_offer(request: AnyRequest, key: str, body: bytes) -> Response[by
     same_key(sent.key, key, "key")
     offer, currency = sent.to_domain(), snapshot_of(request).project.currency
     return await change(
-        request, lambda desk: (200, offer_view(authoring.update_offer(desk, offer), currency)), body=body
+        request, lambda desk: (200, offer_view(defining.update_offer(desk, offer), currency)), body=body
     )
 
 
@@ -238,7 +238,7 @@ async def post_segment(request: AnyRequest) -> Response[bytes]:
     segment = decode(body, _SEGMENT).to_domain()
 
     def work(desk: Desk) -> tuple[int, object]:
-        stored, created = authoring.create_segment(desk, segment)
+        stored, created = defining.create_segment(desk, segment)
         return (201 if created else 200), segment_view(stored)
 
     return await change(request, work, body=body)
@@ -278,7 +278,7 @@ async def _save_segment(request: AnyRequest, key: str, body: bytes) -> Response[
     sent = decode(body, _SEGMENT)
     same_key(sent.key, key, "key")
     segment = sent.to_domain()
-    return await change(request, lambda desk: (200, segment_view(authoring.update_segment(desk, segment))), body=body)
+    return await change(request, lambda desk: (200, segment_view(defining.update_segment(desk, segment))), body=body)
 
 
 @post(
@@ -291,7 +291,7 @@ async def post_layer(request: AnyRequest) -> Response[bytes]:
     sent = decode(body, _LAYER)
 
     def work(desk: Desk) -> tuple[int, object]:
-        stored, created = authoring.create_layer(desk, Layer(key=sent.key, name=sent.name, salt=""))
+        stored, created = defining.create_layer(desk, Layer(key=sent.key, name=sent.name, salt=""))
         return (201 if created else 200), LayerView(key=stored.key, name=stored.name)
 
     return await change(request, work, body=body)
@@ -310,7 +310,7 @@ def get_layer(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
 
 
 def _layers(request: AnyRequest) -> dict[str, Layer]:
-    return authoring.layers_of(runtime_of(request), caller_of(request).project_id)
+    return defining.layers_of(runtime_of(request), caller_of(request).project_id)
 
 
 def _layer_view(layer: Layer) -> LayerView:

@@ -16,7 +16,7 @@ from offerlab.api.responses import MetricView, metric_view
 from offerlab.api.routing import operation, reply
 from offerlab.domain.metric import METRICS, CustomMetric, Metric
 from offerlab.errors import NotFound
-from offerlab.workflows import authoring
+from offerlab.workflows import defining
 from offerlab.workflows.desk import Desk
 
 AnyRequest = Request[Any, Any, Any]
@@ -34,7 +34,7 @@ async def post_metric(request: AnyRequest) -> Response[bytes]:
     metric = decode(body, _METRIC).to_domain()
 
     def work(desk: Desk) -> tuple[int, object]:
-        stored, created = authoring.create_metric(desk, metric)
+        stored, created = defining.create_metric(desk, metric)
         return (201 if created else 200), metric_view(stored)
 
     return await change(request, work, body=body)
@@ -69,11 +69,11 @@ async def put_metric(request: AnyRequest, key: FromPath[str]) -> Response[bytes]
     sent = decode(body, _METRIC)
     same_key(sent.key, key, "key")
     metric = sent.to_domain()
-    return await change(request, lambda desk: (200, metric_view(authoring.update_metric(desk, metric))), body=body)
+    return await change(request, lambda desk: (200, metric_view(defining.update_metric(desk, metric))), body=body)
 
 
 def _known(request: AnyRequest) -> dict[str, Metric | CustomMetric]:
-    own = authoring.metrics_of(runtime_of(request), caller_of(request).project_id)
+    own = defining.metrics_of(runtime_of(request), caller_of(request).project_id)
     return {**METRICS, **own}
 
 

@@ -17,7 +17,7 @@ from offerlab.api.responses import SegmentView, segment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.attribute import Attribute
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.workflows import authoring
+from offerlab.workflows import defining
 from offerlab.workflows.audience import Audience, Preview, preview, preview_of, suggested
 from offerlab.workflows.desk import Desk
 
@@ -134,7 +134,7 @@ async def put_attribute(request: AnyRequest, name: FromPath[str]) -> Response[by
     same_key(sent.name, name, "name")
 
     def work(desk: Desk) -> tuple[int, object]:
-        return 200, attribute_view(authoring.put_attribute(desk, sent.to_domain()))
+        return 200, attribute_view(defining.put_attribute(desk, sent.to_domain()))
 
     return await change(request, work, body=body)
 

@@ -17,7 +17,7 @@ from offerlab.api.routing import Parameter, operation, reply
 from offerlab.api.shopfile import FILE_LIMIT, Planned, ShopFile, carry_out, exported, plan, read_shop
 from offerlab.domain.product import Relation
 from offerlab.errors import InvalidInput
-from offerlab.workflows import authoring
+from offerlab.workflows import defining
 from offerlab.workflows.desk import Desk
 
 AnyRequest = Request[Any, Any, Any]
@@ -124,7 +124,7 @@ async def put_relations(request: AnyRequest) -> Response[bytes]:
     items = [one.to_domain() for one in decode(body, _RELATIONS)]
 
     def work(desk: Desk) -> tuple[int, object]:
-        authoring.put_relations(desk, items, source="curated")
+        defining.put_relations(desk, items, source="curated")
         return 200, CountView(relations=len({(one.sku, one.kind, one.target) for one in items}))
 
     return await change(request, work, body=body)
@@ -143,7 +143,7 @@ async def put_table(request: AnyRequest) -> Response[bytes]:
     table = read_matching_table(text, known=snapshot_of(request).products.keys())
 
     def work(desk: Desk) -> tuple[int, object]:
-        authoring.put_relations(desk, table.relations, source="curated")
+        defining.put_relations(desk, table.relations, source="curated")
         bad = [BadRowView(line=one.line, problem=one.problem, value=one.value) for one in table.bad_rows]
         return 200, TableView(relations=len(table.relations), bad_rows=bad)
 

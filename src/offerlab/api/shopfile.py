@@ -32,7 +32,7 @@ from offerlab.domain.presets import Preset, PresetKey
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
 from offerlab.errors import Conflict, InvalidDefinition, InvalidInput
-from offerlab.workflows import authoring
+from offerlab.workflows import authoring, defining
 from offerlab.workflows.audience import Audience, suggested
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import Snapshot
@@ -156,14 +156,14 @@ def plan(desk: Desk, file: ShopFile) -> list[Step]:
     if any(key not in snapshot.segments for key in file.presets):
         _, items = suggested(Audience(runtime), runtime, project_id)
         found = {one.key: one for one in items}
-    layers, metrics = authoring.layers_of(runtime, project_id), authoring.metrics_of(runtime, project_id)
+    layers, metrics = defining.layers_of(runtime, project_id), defining.metrics_of(runtime, project_id)
     return steps(file, snapshot, Standing(layers, metrics, found))
 
 
 def exported(desk: Desk) -> dict[str, Any]:
     """The stored shop in the shape of a shop file; see `definitions`."""
-    layers = authoring.layers_of(desk.runtime, desk.project_id)
-    metrics = authoring.metrics_of(desk.runtime, desk.project_id)
+    layers = defining.layers_of(desk.runtime, desk.project_id)
+    metrics = defining.metrics_of(desk.runtime, desk.project_id)
     snapshot = desk.runtime.snapshot(desk.project_id)
     return definitions(snapshot, list(layers.values()), [metrics[key] for key in sorted(metrics)])
 
@@ -183,7 +183,7 @@ def _settings(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
     if changed:
         wanted = {name: file.settings[name] for name in changed}
         planned = Planned(kind="settings", key="of the project", action="change", fields=changed)
-        yield Step(planned, authoring.put_settings, (wanted,))
+        yield Step(planned, defining.put_settings, (wanted,))
 
 
 def _like(stored: object, sent: object) -> object:
@@ -200,7 +200,7 @@ def _attributes(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
         if known.get(one.name) != one:
             action: Action = "change" if one.name in known else "create"
             planned = Planned(kind="attribute", key=one.name, action=action)
-            yield Step(planned, authoring.put_attribute, (one,))
+            yield Step(planned, defining.put_attribute, (one,))
 
 
 def _products(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
@@ -214,7 +214,7 @@ def _products(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
         known = snapshot.products.get(one.sku)
         action: Action = "create" if known is None else "change"
         planned = Planned(kind="product", key=one.sku, action=action, fields=_changed(known, one))
-        yield Step(planned, authoring.put_products, ([one],))
+        yield Step(planned, defining.put_products, ([one],))
 
 
 def _relations(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
@@ -233,7 +233,7 @@ def _relations(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
         changed = tuple(f"{sku} → {target}" for sku, _, target in sorted(wanted.keys() ^ stored.keys()))
         action: Action = "change" if stored else "create"
         planned = Planned(kind="relations", key=f"{len(wanted)} curated", action=action, fields=changed[:5])
-        yield Step(planned, authoring.put_relations, (tuple(wanted.values()),), {"source": "curated"})
+        yield Step(planned, defining.put_relations, (tuple(wanted.values()),), {"source": "curated"})
 
 
 def _table(text: str | None, known: set[str]) -> tuple[Relation, ...]:
@@ -260,13 +260,13 @@ def _segments(file: ShopFile, snapshot: Snapshot, presets: Mapping[str, Preset])
         if known is None:
             yield Step(
                 Planned(kind="segment", key=one.key, action="create"),
-                authoring.create_segment,
+                defining.create_segment,
                 (one,),
             )
         elif known != one:
             yield Step(
                 Planned(kind="segment", key=one.key, action="change", fields=_changed(known, one)),
-                authoring.update_segment,
+                defining.update_segment,
                 (one,),
             )
 
@@ -275,7 +275,7 @@ def _layers(file: ShopFile, known: Collection[str]) -> Iterator[Step]:
     for sent in file.layers:
         if sent.key not in known:
             layer = Layer(key=sent.key, name=sent.name, salt="")
-            yield Step(Planned(kind="layer", key=sent.key, action="create"), authoring.create_layer, (layer,))
+            yield Step(Planned(kind="layer", key=sent.key, action="create"), defining.create_layer, (layer,))
 
 
 def _offers(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
@@ -285,7 +285,7 @@ def _offers(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
         if known is None:
             yield Step(
                 Planned(kind="offer", key=one.key, action="create"),
-                authoring.create_offer,
+                defining.create_offer,
                 (one,),
             )
             continue
@@ -293,7 +293,7 @@ def _offers(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
         if fields:
             yield Step(
                 Planned(kind="offer", key=one.key, action="change", fields=fields),
-                authoring.update_offer,
+                defining.update_offer,
                 (one,),
             )
 
@@ -303,10 +303,10 @@ def _metrics(file: ShopFile, stored: Mapping[str, CustomMetric]) -> Iterator[Ste
         one = sent.to_domain()
         known = stored.get(one.key)
         if known is None:
-            yield Step(Planned(kind="metric", key=one.key, action="create"), authoring.create_metric, (one,))
+            yield Step(Planned(kind="metric", key=one.key, action="create"), defining.create_metric, (one,))
         elif known != one:
             planned = Planned(kind="metric", key=one.key, action="change", fields=_changed(known, one))
-            yield Step(planned, authoring.update_metric, (one,))
+            yield Step(planned, defining.update_metric, (one,))
 
 
 def _experiment(sent: ShopExperiment, snapshot: Snapshot) -> Iterator[Step]:
@@ -440,7 +440,7 @@ def _exported(experiment: Experiment) -> dict[str, Any]:
         for name in ("role", "offer", "value"):
             if arm[name] is None:
                 del arm[name]
-    return {**plain, "start": experiment.status in ("running", "paused")}
+    return {**plain, "start": experiment.is_live}
 
 
 def _plain(view: Struct) -> dict[str, Any]:

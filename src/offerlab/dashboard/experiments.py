@@ -152,7 +152,7 @@ def facts_of(experiment: Experiment, report: Report | None, speech: Speech) -> l
         return []
     facts, words = report.facts, speech.words
     said: list[str] = []
-    if facts.day is not None and experiment.status in ("running", "paused"):
+    if facts.day is not None and experiment.is_live:
         planned = facts.days_planned
         code = "day_n" if not planned else "day_of" if facts.day <= planned else "day_past"
         said.append(words(code, n=facts.day, N=planned))
@@ -195,7 +195,7 @@ def _reaches(read: list[Reading]) -> dict[str, float]:
 def _row(read: Reading, speech: Speech, reaches: dict[str, float]) -> ListedRow:
     report, experiment = read.report, read.experiment
     left = NOTHING
-    if experiment.ends_at is not None and experiment.status in ("running", "paused"):
+    if experiment.ends_at is not None and experiment.is_live:
         left = speech.count(max(0, -((speech.now - experiment.ends_at) // DAY)))
     elif report is not None and report.verdict.days_left is not None and experiment.status == "running":
         left = f"~{speech.count(report.verdict.days_left)}"

@@ -14,7 +14,7 @@ from offerlab.dashboard.frame import AnyRequest, Visit, check_form, enter, html,
 from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.domain.segment import All, Condition, Rule, Segment
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.workflows import authoring
+from offerlab.workflows import defining
 from offerlab.workflows.audience import Audience, Preview, Trial, preview, suggested
 
 EFFECTS: Final = (0.02, 0.05, 0.1, 0.2)
@@ -143,7 +143,7 @@ def _take(request: AnyRequest, form: dict[str, str]) -> Response[Any]:
     wanted = next((one for one in found if one.key == form.get("preset")), None)
     if wanted is None or wanted.segment is None:
         raise InvalidInput("there is no such preset for this shop", field="preset")
-    authoring.create_segment(visit.desk, wanted.segment)
+    defining.create_segment(visit.desk, wanted.segment)
     return see_other(f"{_href(wanted.key)}?done=preset")
 
 

@@ -56,7 +56,7 @@ def _today(request: AnyRequest) -> Response[str]:
     known = [each for each in visit.snapshot.experiments.values() if each.status != "archived"]
     read = read_all(request, visit, known)
     needs = sorted((need for each in read for need in _needs(each, speech)), key=lambda need: _URGENCY[need.tone])
-    live = [each for each in read if each.experiment.status in ("running", "paused")]
+    live = [each for each in read if each.experiment.is_live]
     ended = sorted(
         (each for each in read if each.experiment.status == "stopped"),
         key=lambda each: -each.experiment.changes[-1].at,

@@ -186,6 +186,11 @@ class Experiment(Struct, frozen=True, kw_only=True):
     revision: int = 1
 
     @property
+    def is_live(self) -> bool:
+        """Whether it has started and not stopped."""
+        return self.status in ("running", "paused")
+
+    @property
     def control(self) -> int | None:
         """Index of the control arm: by role, else keyed `control`, else the only arm without an offer."""
         return control_of(self.variants)

@@ -7,7 +7,6 @@ from offerlab.domain.experiment import Experiment, RampStep
 from offerlab.errors import InvalidPlan
 
 Due = Literal["start", "stop"]
-LIVE: Final = ("running", "paused")
 ON_TIME: Final = "ended on its planned date"
 """The note of an experiment that nobody but the calendar stopped; pages say it in their own language."""
 
@@ -22,7 +21,7 @@ def due(experiment: Experiment, now: int) -> Due | RampStep | None:
         starts, ends = experiment.starts_at, experiment.ends_at
         planned = starts is not None and experiment.created_at < starts <= now
         return "start" if planned and (ends is None or now < ends) else None
-    if experiment.status not in LIVE or not experiment.epochs:
+    if not experiment.is_live or not experiment.epochs:
         return None
     if experiment.ends_at is not None and experiment.epochs[0].started_at < experiment.ends_at <= now:
         return "stop"

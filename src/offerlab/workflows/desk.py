@@ -2,14 +2,17 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
+from offerlab.errors import Conflict
 from offerlab.storage import audit, projects
 from offerlab.storage.database import writing
 from offerlab.workflows.runtime import Runtime
+
+T = TypeVar("T")
 
 
 class Desk:
@@ -50,3 +53,14 @@ class Desk:
             after=msgspec.to_builtins(after),
         )
         audit.append(connection, self.project_id, deed)
+
+
+def same_or_conflict(known: T, sent: T, what: str) -> T:
+    """What stands there already, if it was sent again unchanged.
+
+    Raises:
+        Conflict: it was sent with other settings.
+    """
+    if known != sent:
+        raise Conflict(f"{what} exists with other settings")
+    return known

@@ -23,7 +23,7 @@ from offerlab.intake.sheets import BadRow, Kind, Numbered
 from offerlab.storage import events as store
 from offerlab.storage.database import reading, writing
 from offerlab.storage.tables import imports
-from offerlab.workflows.authoring import put_products, put_relations
+from offerlab.workflows.defining import put_products, put_relations
 from offerlab.workflows.desk import Desk
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from offerlab.domain.clock import DAY, iso
 from offerlab.storage import builds
 from offerlab.storage.baskets import purchases
 from offerlab.storage.database import reading
-from offerlab.workflows.authoring import put_relations
+from offerlab.workflows.defining import put_relations
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 
