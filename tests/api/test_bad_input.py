@@ -204,6 +204,7 @@ def test_one_poison_event_harms_no_other(service: Service) -> None:
             {"id": "11", "type": "refund", "customer_id": "c", "occurred_at": at, "refund_id": "r", "order_id": "o"},
             "invalid",
         ),
+        ({**order, "id": "10e", "lines": [{"sku": "a", "unit_price": "1e9999999"}]}, "invalid"),
         ({**good, "id": "12", "customer_id": "a\u0000b"}, "invalid"),
         ({**good, "id": "13", "sku": "a\u0000b"}, "invalid"),
     ]

@@ -1,6 +1,7 @@
 """Shopify's and WooCommerce's payloads as canonical orders: hand-made examples in the shapes of their documents."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from offerlab.domain.clock import SECOND
 from offerlab.domain.event import Order, Refund, Rejection
+from offerlab.errors import InvalidInput
 from offerlab.intake import shopify, woocommerce
 from offerlab.intake.canonical import fact_of
 from offerlab.intake.native import Native, NativeCancellation, NativeOrder, NativeRefund
@@ -270,9 +272,19 @@ def test_samples_show_no_person() -> None:
     assert {"email", "customer", "traits"} <= PERSONAL
 
 
-FIELDS = sorted({*SHOPIFY, *REFUND, *WOO, *SHOPIFY["line_items"][0], "amount", "name", "value", "meta_data", "key"})
+INSIDE = (SHOPIFY["line_items"][0], REFUND["refund_line_items"][0], WOO["line_items"][0])
+FIELDS = sorted(
+    {*SHOPIFY, *REFUND, *WOO, *(name for line in INSIDE for name in line), "name", "value", "meta_data", "key"}
+)
+WRITTEN = ("1.5", "-2", "1e15", "1e-12", "9" * 40, "1e30", "1e9999999", "1e-9999999", "NaN", "sNaN", "Infinity", "0e99")
+"""Numbers as texts, those included that no amount can be."""
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6) | st.just("1.5"),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=6)
+    | st.sampled_from(WRITTEN),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=6),
     max_leaves=20,
 )
@@ -291,3 +303,37 @@ def test_no_payload_breaks_the_reader(mutation: dict[str, Any], topic: str) -> N
         for found in (*shopify.arrivals(raw, topic), *woocommerce.arrivals(raw, topic, NOW)):
             if isinstance(found.said, Rejection):
                 assert found.said.code
+            elif found.said is not None:
+                with suppress(InvalidInput):
+                    fact_of(found.said, CATALOGUE)
+
+
+@given(inside=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
+def test_no_line_breaks_the_reader(inside: dict[str, Any]) -> None:
+    """The same where the strange thing stands inside a line, with tax in the prices."""
+    orders = {"taxes_included": True, "line_items": [{**INSIDE[0], **inside}, {**INSIDE[2], **inside}]}
+    refunds = {"refund_line_items": [{**INSIDE[1], **inside}], "order_adjustments": [inside], "refunds": [inside]}
+    for base, topic in ((SHOPIFY, "orders/paid"), (REFUND, "refunds/create"), (WOO, "order.updated")):
+        raw = json.dumps({**base, **orders, **refunds}).encode()
+        for found in (*shopify.arrivals(raw, topic), *woocommerce.arrivals(raw, topic, NOW)):
+            if not isinstance(found.said, Rejection | None):
+                with suppress(InvalidInput):
+                    fact_of(found.said, CATALOGUE)
+
+
+@pytest.mark.parametrize("strange", [[], {}, ["cancelled"], {"a": 1}, 7, True], ids=str)
+def test_a_status_that_is_no_text_is_no_purchase(strange: object) -> None:
+    """A list or an object where WooCommerce writes its status is neither an order nor an error of ours."""
+    assert told_by_woo({**WOO, "status": strange}) == []
+
+
+def test_a_price_beyond_all_numbers_is_refused() -> None:
+    """An amount whose power alone overflows is listed with its field, and so is one that a division makes."""
+    line = {**SHOPIFY["line_items"][0], "price": "1e9999999"}
+    (first,) = shopify.arrivals(json.dumps({**SHOPIFY, "line_items": [line]}).encode(), "orders/create")
+    tiny = {**WOO["line_items"][0], "subtotal": "1e15", "quantity": 1e-11}
+    (second,) = woocommerce.arrivals(json.dumps({**WOO, "line_items": [tiny]}).encode(), "order.created", NOW)
+    assert isinstance(first.said, Rejection)
+    assert isinstance(second.said, Rejection)
+    assert (first.said.code, first.said.detail) == ("invalid", "price is too large")
+    assert (second.said.code, second.said.detail) == ("invalid", "subtotal makes an amount that is too large")

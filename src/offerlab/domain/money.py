@@ -72,8 +72,8 @@ def to_micro(amount: Decimal, *, field: str, negative: bool = False) -> int:
     """
     if not amount.is_finite():
         raise InvalidInput(f"{amount} is not an amount", field=field)
-    if abs(amount) > LIMIT:
-        raise InvalidInput(f"an amount of {amount:.3E} is above the limit of {LIMIT:.0E}", field=field)
+    if amount.adjusted() > LIMIT.adjusted() or abs(amount) > LIMIT:  # the power first: arithmetic has its own limit
+        raise InvalidInput(f"an amount above the limit of {LIMIT:.0E} can't be taken", field=field)
     if amount < 0 and not negative:
         raise InvalidInput(f"{amount} must not be negative", field=field)
     scaled = amount * MICRO

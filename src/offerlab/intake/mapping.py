@@ -20,6 +20,8 @@ from offerlab.errors import InvalidInput
 Body = Mapping[str, object]
 _MISSING: Final = object()
 _MILLIS_FROM: Final = 10**11
+_LARGEST: Final = 15
+_SMALLEST: Final = -12
 
 
 class Text(Struct, frozen=True):
@@ -166,10 +168,10 @@ def _text(value: object) -> object:
 
 
 def number(value: object, path: str) -> Decimal:
-    """A number that may be written as text.
+    """A number that may be written as text; below 10**-12 it is zero.
 
     Raises:
-        InvalidInput: it is no number.
+        InvalidInput: it is no number, or has more than 16 digits before the point: such ones overflow what comes next.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise InvalidInput(f"{path} is no number", field=path)
@@ -179,7 +181,9 @@ def number(value: object, path: str) -> Decimal:
         raise InvalidInput(f"{path} is no number", field=path) from error
     if not found.is_finite():
         raise InvalidInput(f"{path} is no number", field=path)
-    return found
+    if found and found.adjusted() > _LARGEST:
+        raise InvalidInput(f"{path} is too large", field=path)
+    return found if found and found.adjusted() >= _SMALLEST else Decimal(0)
 
 
 def _count(value: object, path: str, *, absolute: bool) -> object:
@@ -235,9 +239,11 @@ def _each(source: Each, body: Body) -> object:
 
 
 def _make_distinct(items: list[dict[str, object]], key: str) -> None:
-    seen: Counter[object] = Counter()
+    seen: Counter[str] = Counter()
     for place, item in enumerate(items):
         name = item.setdefault(key, str(place + 1))
+        if not isinstance(name, str):
+            continue  # no text: the native type refuses it
         seen[name] += 1
         if seen[name] > 1:
             item[key] = f"{name}#{seen[name]}"
@@ -262,6 +268,18 @@ def money(body: Body, path: str) -> Decimal:
         InvalidInput: what stands there is no number.
     """
     return _part(body, path)
+
+
+def millionths(value: Decimal, path: str) -> str:
+    """A computed amount, rounded to 6 digits.
+
+    Raises:
+        InvalidInput: it is too large to be exact; names the path that it came from.
+    """
+    try:
+        return str(round(value, 6))
+    except InvalidOperation as error:
+        raise InvalidInput(f"{path} makes an amount that is too large", field=path) from error
 
 
 def objects(body: Body, path: str) -> list[Body]:

@@ -49,6 +49,7 @@ NEEDED: Final[dict[Kind, frozenset[str]]] = {
 }
 SEPARATORS: Final = ";|,"
 """Between several products in one cell of a matching table."""
+_DIGITS: Final = 18
 
 
 class BadRow(Struct, frozen=True):
@@ -223,7 +224,7 @@ def whole(text: str, field: str, line: int) -> int:
         found = Decimal(text)
     except InvalidOperation as error:
         raise InvalidInput(f"line {line}: {field} {text!r} is no number", field=field) from error
-    if not found.is_finite() or found != found.to_integral_value():
+    if not found.is_finite() or found.adjusted() > _DIGITS or found != found.to_integral_value():
         raise InvalidInput(f"line {line}: {field} {text!r} is no whole number", field=field)
     return int(found)
 

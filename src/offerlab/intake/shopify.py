@@ -23,8 +23,8 @@ from offerlab.intake.mapping import (
     Rule,
     Source,
     Text,
-    at,
     micros,
+    millionths,
     money,
     named,
     native_fields,
@@ -137,8 +137,8 @@ def _line(line: Body, order: Body) -> dict[str, object]:
         rate = (paid - tax) / paid if paid else rate
     return {
         **line,
-        "price": str(round(price * rate, 6)),
-        "_discount": str(round(discount * rate, 6)),
+        "price": millionths(price * rate, "price"),
+        "_discount": millionths(discount * rate, "total_discount"),
         "_offer": named(line, "properties", OFFER_PROPERTY),
     }
 
@@ -196,5 +196,5 @@ def customer_of(body: Body) -> str:
     found = named(body, "note_attributes", CUSTOMER_ATTRIBUTE) or text_at(body, "customer.id")
     if found is not None:
         return found
-    address = at(body, "email") or at(body, "contact_email")
-    return str(address).strip().lower() if address else orphan_of(required(body, "id"))
+    address = text_at(body, "email", "contact_email")
+    return address.strip().lower() if address else orphan_of(required(body, "id"))

@@ -22,8 +22,8 @@ from offerlab.intake.mapping import (
     Rule,
     Source,
     Text,
-    at,
     micros,
+    millionths,
     money,
     named,
     native_fields,
@@ -98,13 +98,14 @@ def _said(body: Body, topic: str, raw: bytes, now: int) -> Iterable[Arrival]:
     if topic == "order.deleted":
         yield _cancellation(body, orphan_of(required(body, "id")), iso(now), raw)
     elif topic in ("order.created", "order.updated", "order.restored"):
-        if body.get("status") not in COUNTED:
+        status = text_at(body, "status")
+        if status not in COUNTED:
             yield Arrival(said=None, raw=raw)
             return
         yield _order(body, raw)
         for refund in objects(body, "refunds"):
             yield _refund_inside(refund, body, raw)
-        if body.get("status") == "cancelled":
+        if status == "cancelled":
             yield _cancellation(
                 body, customer_of(body), _utc(required(body, "date_modified_gmt", "date_created_gmt")), raw
             )
@@ -129,18 +130,19 @@ def _order(body: Body, raw: bytes) -> Arrival:
 
 def _line(line: Body) -> dict[str, object]:
     quantity = money(line, "quantity") or Decimal(1)
-    price = round(money(line, "subtotal") / quantity, 6)
+    price = millionths(money(line, "subtotal") / quantity, "subtotal")
     found = {name: value for name, value in line.items() if not (name == "variation_id" and value == 0)}
-    return {**found, "_price": str(price), "_offer": named(line, "meta_data", OFFER_META, key="key")}
+    return {**found, "_price": price, "_offer": named(line, "meta_data", OFFER_META, key="key")}
 
 
 def _refund_inside(refund: Body, order: Body, raw: bytes) -> Arrival:
     """A refund as an order tells it: one sum with tax and shipping, of which the merchandise has its share."""
     merchandise = sum((money(line, "total") for line in objects(order, "line_items")), _NOTHING)
     total, back = money(order, "total"), abs(money(refund, "total"))
-    share = merchandise if not total or back >= total else round(back * merchandise / total, 6)
+    whole = not total or back >= total
+    share = str(merchandise) if whole else millionths(back * merchandise / total, "total")
     told = _utc(required(order, "date_modified_gmt", "date_created_gmt"))
-    return _refund_event(refund, order, {"_amount": str(share)}, customer_of(order), told, raw)
+    return _refund_event(refund, order, {"_amount": share}, customer_of(order), told, raw)
 
 
 def _refund(body: Body, raw: bytes) -> Arrival:
@@ -198,5 +200,5 @@ def customer_of(body: Body) -> str:
     number = text_at(body, "customer_id")
     if number is not None and number != "0":
         return number
-    address = at(body, "billing.email")
-    return str(address).strip().lower() if address else orphan_of(required(body, "id"))
+    address = text_at(body, "billing.email")
+    return address.strip().lower() if address else orphan_of(required(body, "id"))
