@@ -68,6 +68,19 @@ def test_a_gain_too_small_to_matter_keeps_control() -> None:
     assert told(asked).verdict.reasons[0].code == "keep_too_small"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "limit"), [(0, 80, "past"), (0, 1, "cant_tell"), (60, 80, "cant_tell"), (20, 80, "past")]
+)
+def test_a_guardrail_that_nobody_in_control_touched_has_a_limit_too(before: int, after: int, limit: str) -> None:
+    """Of 20,000 an arm nobody is refunded in control and 80 are with the offer: past its limit, as from any level."""
+    asked = two_arms()
+    values = {"refunded": np.repeat([1, 0, 1, 0], [before, 20_000 - before, after, 20_000 - after])}
+    cells = cells_from(values, np.repeat([0, 1], 20_000), needed(asked))
+    report = build_report(asked, cells, as_of=AS_OF, currency="USD", version="test")
+    (found,) = (metric.effects[0] for metric in report.metrics if metric.metric == "refund_rate")
+    assert (found.limit, found.harmed) == (limit, limit == "past")
+
+
 def test_thin_data_runs_on_while_it_may() -> None:
     """Fifty customers show nothing: go on while the plan runs, keep control when it has ended."""
     running, ended = two_arms(), two_arms(ends_at=START + DAY)

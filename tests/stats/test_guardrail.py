@@ -154,12 +154,19 @@ def test_nothing_is_said_about_an_empty_arm() -> None:
     assert isinstance(guard(lambda alpha: _outcome(np.empty(0), values, alpha), Margin(0.1), 10, HARM), Undetermined)
 
 
-def test_a_relative_margin_without_a_control_mean_is_undetermined() -> None:
-    """A control mean of exactly zero has no share to measure the margin in."""
+@pytest.mark.parametrize(
+    ("step", "better", "state"),
+    [(1.0, "higher", "within_limit"), (1.0, "lower", "past_limit"), (0.0, "lower", "cannot_tell")],
+)
+def test_a_share_of_a_control_mean_of_zero_is_a_margin_of_zero(step: float, better: Better, state: str) -> None:
+    """m_T ≥ (1 - m)·0 is a margin of zero in the metric's own unit: the absolute range decides."""
     control = np.tile([1.0, -1.0], 500)
-    found = guard(lambda alpha: _outcome(control, control + 1.0, alpha), Margin(0.1, relative=True), 800, HARM)
-    assert isinstance(found, Undetermined)
-    assert found.reason == "control_mean_zero"
+    margin = Margin(0.1, relative=True, better=better)
+    found = guard(lambda alpha: _outcome(control, control + step, alpha), margin, 800, HARM)
+    assert isinstance(found, Guardrail)
+    assert (found.state, found.limit) == (state, 0.0)
+    _, p = non_inferiority(_pair(control, control + step), margin, alpha=HARM.alpha)
+    assert (float(p[0]) < HARM.alpha) == (state == "within_limit")
 
 
 def test_wrong_calls_are_refused() -> None:

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from offerlab.errors import InvalidPlan
 from offerlab.stats.comparison import compare
-from offerlab.stats.effect import Interval, Outcome, Undetermined
+from offerlab.stats.effect import Effect, Interval, Outcome, Undetermined
 from offerlab.stats.effects import Effects
 from offerlab.stats.looks import Rule
 from offerlab.stats.pair import Pair
@@ -59,7 +59,8 @@ class Guardrail(Struct, frozen=True):
 
     Attributes:
         state: the whole interval on the good side of the margin, on the bad side, or neither.
-        worst: the one-sided bound in the bad direction, on the margin's scale.
+        worst: the one-sided bound in the bad direction, on the margin's scale (the metric's own unit where the control
+            level is zero and has no shares).
         limit: the effect at the margin, on the same scale.
         harmed: worse than no change, beyond the harm boundary.
         reading: the one-sided reading of harm; `crossed_at` remembers an earlier crossing.
@@ -166,8 +167,15 @@ def guard(
         return effect
     harm = [Look(look.n, -margin.sign * look.z) for look in looks]
     reading = read(-margin.sign * effect.z, n, rule, harm)
-    interval = effect.relative if margin.relative else effect.absolute
-    if isinstance(interval, Undetermined):
-        return interval
+    interval, scaled = _on_one_scale(effect, margin)
     worst = interval.lower if margin.sign > 0.0 else interval.upper
-    return Guardrail(judge(interval, margin), worst, -margin.sign * margin.size, reading.crossed, reading)
+    return Guardrail(judge(interval, scaled), worst, -margin.sign * scaled.size, reading.crossed, reading)
+
+
+def _on_one_scale(effect: Effect, margin: Margin) -> tuple[Interval, Margin]:
+    """The range and the margin that it is held against; a share of a control level of zero is a margin of zero."""
+    if not margin.relative:
+        return effect.absolute, margin
+    if isinstance(effect.relative, Undetermined):
+        return effect.absolute, Margin(0.0, better=margin.better)
+    return effect.relative, margin
