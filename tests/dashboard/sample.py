@@ -21,6 +21,7 @@ from offerlab.reporting.report import (
     DeclineCount,
     Effect,
     Estimate,
+    ExtraOrders,
     FactorChoice,
     FactorContrast,
     Factors,
@@ -178,6 +179,12 @@ def money(variant: str, net: float, half: float) -> Money:
         incremental_revenue=interval(412 * 6_048, 300 * 6_048),
         attributed_revenue=8_213_000.0,
         undetermined=None,
+        extra_orders=ExtraOrders(
+            orders=interval(31.0, 12.0),
+            cost=interval(68_000.0, 9_000.0),
+            cost_per_order=interval(2_190.0, 900.0),
+            undetermined=None,
+        ),
     )
 
 

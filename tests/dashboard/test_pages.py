@@ -64,10 +64,11 @@ def test_what_analysts_read_stands_beneath_the_answer(visitor: Visitor) -> None:
         "by days since exposure (revenue before refunds)",
         "Too dear, write to •••",
         "too expensive",
+        "one extra order cost ₩2,190 in discounts and delivery",
     ):
         assert words in english, words
     korean = Text(visitor.get("/experiments/coffee-addon?lang=ko").text).text
-    for words in ("가장 좋을 확률", "시점 항목은 +24 h 쪽이 가장 좋아요", "고객이 남긴 말"):
+    for words in ("가장 좋을 확률", "시점 항목은 +24 h 쪽이 가장 좋아요", "고객이 남긴 말", "추가 주문 한 건에"):
         assert words in korean, words
 
 

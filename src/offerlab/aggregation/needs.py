@@ -68,7 +68,8 @@ def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True,
     for key in measured(metrics):
         products |= _of_metric(key, adjust=adjust)
     if money:
-        products |= _moments(("profit", "offer_cost")) | {("lines",), ("uncosted",)}
+        products |= _moments(("profit", "offer_cost")) | _moments(("offer_cost", "paid_orders"))
+        products |= {("lines",), ("uncosted",)}
         for step in STEPS:
             products |= _moments((step,))
         products |= {("offered_units",), ("attributed",)}

@@ -14,7 +14,7 @@ from offerlab.domain.schedule import ON_TIME
 from offerlab.reporting import plots
 from offerlab.reporting.earnings import STEPS
 from offerlab.reporting.report import Check, DayEffect, Effect, Level, MetricResult, Money, Report, SegmentResult
-from offerlab.reporting.sentences import check_sentence, reason_sentence, suppression
+from offerlab.reporting.sentences import check_sentence, extra_orders_sentence, reason_sentence, suppression
 from offerlab.reporting.words import CAUTIONS, say
 
 Tone = Literal["go", "rest", "look", "halt"]
@@ -497,6 +497,8 @@ class _Page:
                     hi=speech.end(money.roi.upper, "factor", last=True),
                 )
             )
+        orders = extra_orders_sentence(money, speech.language)
+        said += [] if orders is None else [orders]
         rises = sum(value > 0 for value in money.quantiles)
         korean = speech.language == "ko"
         rows = tuple(

@@ -109,6 +109,16 @@ def mean_outcome(value: str, strata: Strata, reference: int, treatment: int, alp
     return _means(strata.pairs((value,), reference, treatment), [alpha])[0]
 
 
+def increments_of(strata: Strata, values: tuple[str, str], reference: int, treatment: int) -> Pair:
+    """Treatment less reference of two per-customer values, with their joint cumulants, as a batch of one."""
+    return _increments(strata.pairs(values, reference, treatment))
+
+
+def _increments(arms: Sequence[Arms]) -> Pair:
+    every = increments(stack([each.control for each in arms]), stack([each.treated for each in arms]), 0, 1)
+    return every if len(arms) == 1 else _stratified(arms, every)
+
+
 def columns_of(measure: Measure) -> tuple[str, ...]:
     """The values that a measure adds up."""
     return (measure.numerator,) if measure.denominator is None else (measure.numerator, measure.denominator)
@@ -180,18 +190,13 @@ def _per(outcome: Outcome, unit: int) -> Outcome:
 
 def _return_on_cost(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:
     """Incremental profit over incremental cost of the offer; its p-value is that of no extra profit."""
+    pair = _increments(arms)
     if len(arms) == 1:
-        pair = increments(stack([arms[0].control]), stack([arms[0].treated]), 0, 1)
         refused = return_on_cost(arms[0].control, arms[0].treated, alpha=alphas[0])
         if isinstance(refused, Undetermined):
             return [refused] * len(alphas)
-    else:
-        every = increments(stack([each.control for each in arms]), stack([each.treated for each in arms]), 0, 1)
-        pair = _stratified(arms, every)
-        if not float(pair.base[0]) or not float(pair.v_tt[0]):
-            return [Undetermined("no_cost", "The arms do not differ in cost, so there is no return on it.")] * len(
-                alphas
-            )
+    elif not float(pair.base[0]) or not float(pair.v_tt[0]):
+        return [Undetermined("no_cost", "The arms do not differ in cost, so there is no return on it.")] * len(alphas)
     nothing = np.zeros(1)
     profit = replace(pair, base=nothing, v_tb=nothing, v_bb=nothing, k_ttb=nothing, k_tbb=nothing, k_bbb=nothing)
     no_base = Undetermined("control_mean_zero", "A return has no level in control to be a share of.")

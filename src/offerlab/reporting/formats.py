@@ -8,7 +8,7 @@ from typing import Final
 
 from offerlab.reporting import figures
 from offerlab.reporting.report import Effect, MetricResult, Report
-from offerlab.reporting.sentences import check_sentence, reason_sentence
+from offerlab.reporting.sentences import check_sentence, extra_orders_sentence, reason_sentence
 from offerlab.reporting.words import Language, metric_name, say
 
 _COLUMNS: Final = (
@@ -57,6 +57,8 @@ def as_markdown(report: Report, language: Language = "en") -> str:
         lines.append(_row(["---"] * len(_ARM_HEADS[language])))
         lines += [_row(cells) for cells in _arm_rows(report, metric, language)]
         lines += ["", *(f"- {sentence}" for sentence in _effect_lines(report, metric, language))]
+    told = _money_lines(report, language)
+    lines += ["", f"## {_HEADS[language][1]}", "", *(f"- {one}" for one in told)] if told else []
     lines += ["", f"`{report.reproduce.command}`", ""]
     return "\n".join(lines)
 
@@ -83,6 +85,9 @@ def as_html(report: Report, language: Language = "en") -> str:
         parts.append(
             f"<h2>{name}</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table><ul>{said}</ul>"
         )
+    told = _money_lines(report, language)
+    said = "".join(f"<li>{escape(one)}</li>" for one in told)
+    parts += [f"<h2>{escape(_HEADS[language][1])}</h2><ul>{said}</ul>"] if told else []
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
@@ -143,7 +148,10 @@ def _text(value: str) -> str:
     return f"'{value}" if value.lstrip(" \"'").startswith(_FORMULA_STARTS) else value
 
 
-_HEADS: Final[dict[Language, tuple[str, ...]]] = {"en": ("Can we trust it?",), "ko": ("믿을 수 있나요?",)}
+_HEADS: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("Can we trust it?", "What an extra order costs"),
+    "ko": ("믿을 수 있나요?", "추가 주문 한 건의 비용"),
+}
 _ARM_HEADS: Final[dict[Language, list[str]]] = {
     "en": ["arm", "customers", "mean"],
     "ko": ["안", "고객", "평균"],
@@ -165,6 +173,11 @@ def _arm_rows(report: Report, metric: MetricResult, language: Language) -> Itera
     for arm in metric.arms:
         mean = "–" if arm.mean is None else figures.level(arm.mean, metric.unit, report.facts.currency, language)
         yield [arm.variant, figures.count(arm.n, language), mean]
+
+
+def _money_lines(report: Report, language: Language) -> list[str]:
+    told = [extra_orders_sentence(money, language) for money in report.money]
+    return [one for one in told if one is not None]
 
 
 def _effect_lines(report: Report, metric: MetricResult, language: Language) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Final
 from scipy.special import ndtri
 
 from offerlab.reporting.comparing import ROI, contrast_of, mean_outcome
+from offerlab.reporting.extra_orders import extra_orders
 from offerlab.reporting.metrics import Frame, as_interval
 from offerlab.reporting.report import Interval, Money, MoneyStep, Undetermined
 from offerlab.stats import effect as stats
@@ -40,7 +41,8 @@ def _money(frame: Frame, reference: int, treatment: int, currency: str) -> Money
     why = _withheld(frame)
     revenue = None if frame.experiment.control is None else _effect(frame, reference, treatment, "revenue")
     n = strata.arm(treatment).n
-    incremental = None if revenue is None else _scaled(as_interval(revenue.absolute), n)
+    incremental = None if revenue is None else as_interval(revenue.absolute).times(n)
+    orders = extra_orders(frame, reference, treatment, PER)
     net = _effect(frame, reference, treatment, "profit")
     if why is None and net is None:
         why = Undetermined("no_variance", "There is no spread in profit to measure chance by.")
@@ -54,6 +56,7 @@ def _money(frame: Frame, reference: int, treatment: int, currency: str) -> Money
             incremental_revenue=incremental,
             attributed_revenue=attributed,
             undetermined=why,
+            extra_orders=orders,
         )
     roi = contrast_of(ROI, strata, reference, treatment, [frame.rule.alpha]).said[0]
     mean, error = PER * net.absolute.estimate, PER * net.standard_error
@@ -66,6 +69,7 @@ def _money(frame: Frame, reference: int, treatment: int, currency: str) -> Money
         incremental_revenue=incremental,
         attributed_revenue=attributed,
         undetermined=None,
+        extra_orders=orders,
     )
 
 
@@ -88,7 +92,7 @@ def _steps(frame: Frame, reference: int, treatment: int) -> list[MoneyStep]:
     for code, value, sign in _STEPS:
         effect = _effect(frame, reference, treatment, value)
         said = Interval(0.0, 0.0, 0.0) if effect is None else as_interval(effect.absolute)
-        step = _scaled(said if sign > 0 else _negated(said), PER)
+        step = said.times(sign * PER)
         if code == "discount":
             steps += _discounts(frame, reference, treatment, step)
         else:
@@ -115,15 +119,3 @@ def _mean(frame: Frame, arm: int, value: str) -> float:
     cells, tally = frame.strata.cells, frame.strata.arm(arm)
     total = tally.sums[cells.monomials.index((value,))]
     return total / tally.n / cells.divisors.get(value, 1) if tally.n else 0.0
-
-
-def _scaled(said: Interval, factor: int) -> Interval:
-    lower = None if said.lower is None else said.lower * factor
-    upper = None if said.upper is None else said.upper * factor
-    return Interval(said.estimate * factor, lower, upper, said.shape)
-
-
-def _negated(said: Interval) -> Interval:
-    lower = None if said.upper is None else -said.upper
-    upper = None if said.lower is None else -said.lower
-    return Interval(-said.estimate, lower, upper, said.shape)

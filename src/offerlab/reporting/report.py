@@ -32,6 +32,12 @@ class Interval(Struct, frozen=True, omit_defaults=True):
     upper: float | None
     shape: Literal["bounded", "disjoint", "whole_line"] = "bounded"
 
+    def times(self, factor: float) -> "Interval":
+        """The same in another unit, or turned about zero by a negative factor."""
+        ends = [None if end is None else end * factor for end in (self.lower, self.upper)]
+        lower, upper = ends if factor > 0 else ends[::-1]
+        return Interval(self.estimate * factor, lower, upper, self.shape)
+
 
 class Undetermined(Struct, frozen=True):
     """Why something can't be said: a stable word and a sentence."""
@@ -456,6 +462,22 @@ class MoneyStep(Struct, frozen=True, kw_only=True):
     upper: float | None
 
 
+class ExtraOrders(Struct, frozen=True, kw_only=True):
+    """What a treatment's extra orders cost; needs no unit costs.
+
+    Attributes:
+        orders, cost: per 1,000 customers, treatment less control: orders in the project's currency, and what discounts
+            and delivery took.
+        cost_per_order: the one over the other, with Fieller's range.
+        undetermined: why that can't be said: mostly that the extra orders can't be told from none.
+    """
+
+    orders: Interval | None
+    cost: Interval | None
+    cost_per_order: Interval | None
+    undetermined: Undetermined | None
+
+
 class Money(Struct, frozen=True, kw_only=True):
     """What a treatment earns against control.
 
@@ -475,6 +497,7 @@ class Money(Struct, frozen=True, kw_only=True):
     incremental_revenue: Interval | None
     attributed_revenue: float | None
     undetermined: Undetermined | None
+    extra_orders: ExtraOrders | None = None
 
 
 class DeclineCount(Struct, frozen=True):

@@ -6,8 +6,8 @@ from typing import Final
 from offerlab.domain.clock import to_micros
 from offerlab.domain.metric import METRICS
 from offerlab.reporting import figures
-from offerlab.reporting.report import Check, Reason, Report
-from offerlab.reporting.words import Language, metric_name, say
+from offerlab.reporting.report import Check, ExtraOrders, Interval, Money, Reason, Report, Unit
+from offerlab.reporting.words import EXTRA_ORDERS, Language, metric_name, say
 
 _SUPPRESSIONS: Final[dict[str, tuple[str, str]]] = {
     "no_match": ("no match", "맞는 상품 없음"),
@@ -95,3 +95,28 @@ def _fill(reason: Reason, currency: str, language: Language) -> str:
     if reason.code == "srm":
         return say("check", "srm", language, values | {"e": count(reason.expected), "n": count(reason.n)})
     return say("reason", reason.code, language, values)
+
+
+def extra_orders_sentence(money: Money, language: Language) -> str | None:
+    """What one extra order of a treatment cost, or why that can't be said; None without the figure."""
+    found = money.extra_orders
+    if found is None:
+        return None
+    values = {"v": money.variant, **_ends(found, money.currency, language)}
+    if found.undetermined is None:
+        return say("extra_orders", "cost", language, values)
+    code = found.undetermined.reason if found.orders is not None else "other"
+    return say("extra_orders", code if code in EXTRA_ORDERS else "other", language, values)
+
+
+def _ends(found: ExtraOrders, currency: str, language: Language) -> dict[str, str]:
+    """The cost of an order with its range; where there is none, the range of the orders."""
+    unit: Unit = "count" if found.cost_per_order is None else "money"
+    each = found.cost_per_order or found.orders or Interval(0.0, 0.0, 0.0)
+    orders = found.orders or Interval(0.0, 0.0, 0.0)
+    return {
+        "abs": figures.effect(each.estimate, unit, currency, language),
+        "lo": figures.end(each.lower, unit, currency, language),
+        "hi": figures.end(each.upper, unit, currency, language, last=True),
+        "n": figures.effect(orders.estimate, "count", currency, language),
+    }

@@ -388,11 +388,51 @@ CAUTIONS: Final[dict[str, tuple[str, str]]] = {
 }
 """Reservations about an effect by code."""
 
-_TABLES: Final = {"reason": REASONS, "check": CHECKS, "caution": CAUTIONS, "verdict": VERDICTS, "state": STATES}
+EXTRA_ORDERS: Final[dict[str, tuple[str, str]]] = {
+    "cost": (
+        (
+            "{v}: one extra order cost {abs} in discounts and delivery (95 % range {lo} to {hi}); "
+            "{n} extra orders per 1,000 customers."
+        ),
+        (
+            "{v} 안에서 추가 주문 한 건에 할인과 발송 비용이 {abs} 들었어요(95% 범위 {lo}에서 {hi} 사이). "
+            "고객 1,000명당 추가 주문은 {n}건이에요."
+        ),
+    ),
+    "no_extra_orders": (
+        "{v}: the cost of an extra order can't be estimated: {n} extra orders per 1,000 customers, from {lo} to {hi}.",
+        (
+            "{v} 안의 추가 주문 한 건 비용은 계산할 수 없어요. "
+            "고객 1,000명당 추가 주문이 {n}건이고 {lo}건에서 {hi}건 사이라서 없을 수도 있어요."
+        ),
+    ),
+    "fewer_orders": (
+        "{v}: there is no extra order to cost anything: {n} orders per 1,000 customers, between {lo} and {hi}.",
+        "{v} 안에는 추가 주문이 없어요. 고객 1,000명당 {n}건이고 {lo}건에서 {hi}건 사이예요.",
+    ),
+    "costs_nothing": (
+        "{v}: {n} extra orders per 1,000 customers came without discount or delivery cost.",
+        "{v} 안에서는 할인이나 발송 비용 없이 고객 1,000명당 추가 주문이 {n}건 생겼어요.",
+    ),
+    "other": (
+        "{v}: what an extra order costs can't be estimated yet.",
+        "{v} 안의 추가 주문 한 건 비용은 아직 계산할 수 없어요.",
+    ),
+}
+"""What an extra order costs, or why nobody can say."""
+
+_TABLES: Final = {
+    "reason": REASONS,
+    "check": CHECKS,
+    "caution": CAUTIONS,
+    "verdict": VERDICTS,
+    "state": STATES,
+    "extra_orders": EXTRA_ORDERS,
+}
 
 
 def say(
-    table: Literal["reason", "check", "caution", "verdict", "state"],
+    table: Literal["reason", "check", "caution", "verdict", "state", "extra_orders"],
     code: str,
     language: Language,
     values: Mapping[str, str] | None = None,
