@@ -116,8 +116,8 @@ class Killed(Struct, frozen=True):
         """Print the figures, for `pytest -s`."""
         wall, cpu, lost = sorted(self.starts), sorted(self.spent), len(self.acknowledged - self.stored)
         print(  # noqa: T201 - as it says
-            f"{store}: {len(wall) - 1} kills, {len(self.acknowledged):,} acknowledged, {lost} lost, {len(wall)} starts; "
-            f"a start: median {wall[len(wall) // 2]:.2f} s, longest {wall[-1]:.2f} s, of the processor "
+            f"{store}: {len(wall) - 1} kills, {len(self.acknowledged):,} acknowledged, {lost} lost, {len(wall)} starts: "
+            f" median {wall[len(wall) // 2]:.2f} s, longest {wall[-1]:.2f} s, of the processor "
             f"{cpu[len(cpu) // 2]:.2f} and {cpu[-1]:.2f} s; load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
@@ -141,7 +141,7 @@ def killed(process: Process, url: str | None, *, cycles: int, seed: int) -> Kill
 
 
 def test_nothing_acknowledged_is_lost_by_kill_9_on_sqlite(tmp_path: Path) -> None:
-    """100 kills at random under four writers: every acknowledged event is there, the file is sound, each start works."""
+    """100 kills at random under four writers: no acknowledged event is lost, the file is sound, each start works."""
     found = killed(Process(tmp_path), None, cycles=100, seed=1)
     found.show("SQLite")
     assert (len(found.acknowledged) > 500, len(found.starts)) == (True, 101)
