@@ -116,8 +116,8 @@ class Killed(Struct, frozen=True):
         """Print the figures, for `pytest -s`."""
         wall, cpu, lost = sorted(self.starts), sorted(self.spent), len(self.acknowledged - self.stored)
         print(  # noqa: T201 - as it says
-            f"{store}: {len(wall) - 1} kills, {len(self.acknowledged):,} acknowledged, {lost} lost, {len(wall)} starts: "
-            f" median {wall[len(wall) // 2]:.2f} s, longest {wall[-1]:.2f} s, of the processor "
+            f"{store}: {len(wall) - 1} kills, {len(self.acknowledged):,} acknowledged, {lost} lost, starts: "
+            f"median {wall[len(wall) // 2]:.2f} s, longest {wall[-1]:.2f} s, of the processor "
             f"{cpu[len(cpu) // 2]:.2f} and {cpu[-1]:.2f} s; load {os.getloadavg()[0]:.1f}",
             flush=True,
         )

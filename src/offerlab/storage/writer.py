@@ -43,7 +43,7 @@ class Writer:
         engine: the store.
         new_number: draws internal customer numbers.
         now: the clock, microseconds UTC.
-        on_commit: called after each commit with what it changed, before anybody is answered.
+        on_commit: called after each commit with its events and what they changed, before anybody is answered.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Writer:
         *,
         new_number: Callable[[], int],
         now: Callable[[], int],
-        on_commit: Callable[[Project, Appended], None],
+        on_commit: Callable[[Project, Sequence[Event], Appended], None],
     ) -> None:
         self._engine = engine
         self._new_number = new_number
@@ -173,7 +173,7 @@ class Writer:
             appended = events.append(connection, project, batch, new_number=self._new_number, now=now)
             unread = [item for work in works for item in work.rejections]
             rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
-        self._on_commit(project, appended)
+        self._on_commit(project, batch, appended)
         start = 0
         for work in works:
             end = start + len(work.events)

@@ -14,12 +14,16 @@ class Memory:
 
     A state is kept with the version of the rules it was read under and is never used under a later one: what
     was then "not exposed yet" may since have been settled by another replica.
+
+    Attributes:
+        rounds: how often the neighbours' events have been looked at (`following`).
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._states: OrderedDict[tuple[int, bytes], tuple[int, CustomerState]] = OrderedDict()
         self._lock = Lock()
+        self.rounds = 0
 
     def get(self, project_id: int, digest: bytes, version: int) -> CustomerState | None:
         """The state of a customer, if it is known under this version."""
@@ -39,12 +43,29 @@ class Memory:
             while len(self._states) > self._capacity:
                 self._states.popitem(last=False)
 
-    def offer(self, project_id: int, digest: bytes, version: int, state: CustomerState) -> None:
-        """Keep a state that was read, unless a commit has told a newer one meanwhile."""
+    def offer(self, project_id: int, digest: bytes, version: int, state: CustomerState, *, begun: int) -> None:
+        """Keep a state that was read, unless a newer one may have been told meanwhile.
+
+        Args:
+            project_id: of which project.
+            digest: whose it is.
+            version: of the rules.
+            state: as it was read.
+            begun: `rounds` before the reading began: what a neighbour stored since then has been looked at already.
+        """
         with self._lock:
             found = self._states.get((project_id, digest))
-        if found is None or found[0] < version:
+        if begun == self.rounds and (found is None or found[0] < version):
             self.put(project_id, digest, version, state)
+
+    def end_round(self) -> None:
+        """The neighbours' events have been looked at once more."""
+        self.rounds += 1
+
+    def clear(self) -> None:
+        """Drop everybody."""
+        with self._lock:
+            self._states.clear()
 
     def forget(self, project_id: int, digest: bytes) -> None:
         """Drop a customer, for example one who was erased."""

@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
 
+from offerlab.domain.event import Event
 from offerlab.errors import NotFound, OfferLabError, Unavailable
 from offerlab.storage import keys as stored_keys
 from offerlab.storage.database import reading
@@ -18,6 +19,7 @@ from offerlab.storage.projects import Project
 from offerlab.storage.tables import projects
 from offerlab.storage.writer import Writer
 from offerlab.workflows import keeping
+from offerlab.workflows.following import Follower
 from offerlab.workflows.memory import Memory
 from offerlab.workflows.snapshot import Snapshot, load_snapshot, make_snapshot
 from offerlab.workflows.tally import Tally
@@ -61,6 +63,7 @@ class Runtime:
         self.new_number = new_number
         self.memory = Memory()
         self.tally = Tally()
+        self._follower = Follower(self.memory) if engine.dialect.name == "postgresql" else None
         self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
         self._keys: dict[bytes, StoredKey] = {}
@@ -155,6 +158,8 @@ class Runtime:
                 fresh = {number: load_snapshot(connection, number) for number in changed}
                 self._keys = stored_keys.live(connection)
                 self._snapshots = {**self._snapshots, **fresh}
+            if self._follower is not None:
+                self._follower.look(connection)
             self.refreshed_at = self.now()
             self.compared_at = time.monotonic()
             self.from_disk = False
@@ -186,7 +191,10 @@ class Runtime:
             except OfferLabError:
                 _log.exception("the rules could not be refreshed")
 
-    def _committed(self, project: Project, appended: Appended) -> None:
+    def _committed(self, project: Project, batch: Sequence[Event], appended: Appended) -> None:
+        if self._follower is not None:
+            told = zip(batch, appended.outcomes, strict=True)
+            self._follower.committed(project.id, (event.id for event, outcome in told if outcome == "accepted"))
         version = self.snapshot(project.id).project.version
         for digest, state in appended.states.items():
             self.memory.put(project.id, digest, version, state)

@@ -194,9 +194,10 @@ class Serving:
         found = self._remembered(snapshot, digest)
         if found is not None:
             return found
+        begun = self.runtime.memory.rounds
         state = await self._read(snapshot, digest)
         if state.known:
-            self.runtime.memory.offer(snapshot.project.id, digest, version, state)
+            self.runtime.memory.offer(snapshot.project.id, digest, version, state, begun=begun)
         return state
 
     def state_now(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
@@ -209,11 +210,12 @@ class Serving:
         found = self._remembered(snapshot, digest)
         if found is not None:
             return found
+        begun = self.runtime.memory.rounds
         try:
             state = self._states.read(snapshot.project.id, digest)
         except sqlite3.Error as error:
             raise Unavailable("customer states can't be read") from error
-        self.runtime.memory.offer(snapshot.project.id, digest, version, state)
+        self.runtime.memory.offer(snapshot.project.id, digest, version, state, begun=begun)
         return state
 
     async def _read_in_time(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
@@ -223,10 +225,11 @@ class Serving:
             TimeoutError: it did not come in time.
         """
         project_id, version = snapshot.project.id, snapshot.project.version
+        begun = self.runtime.memory.rounds
 
         def remember(late: "asyncio.Future[CustomerState]") -> None:
             if not late.cancelled() and late.exception() is None:
-                self.runtime.memory.offer(project_id, digest, version, late.result())
+                self.runtime.memory.offer(project_id, digest, version, late.result(), begun=begun)
 
         work = self._pool.submit(self._states.read, project_id, digest)
         coming = asyncio.wrap_future(work)
