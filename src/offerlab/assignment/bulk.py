@@ -18,7 +18,7 @@ from offerlab.assignment.hashing import end_of
 from offerlab.assignment.plan import Gate, Plan, Split
 from offerlab.assignment.ruleset import Ruleset
 from offerlab.domain.customer import Assignment
-from offerlab.domain.experiment import HELD_OUT, SLOTS
+from offerlab.domain.experiment import EVERYONE, HELD_OUT, SLOTS
 from offerlab.errors import Conflict, NotFound
 
 _CHUNK: Final = 1 << 14
@@ -140,7 +140,7 @@ class _Call:
         assigned.bucket[inside] = drawn
         for i, key in enumerate([key for key, _ in plan.segments] or [None]):
             chosen = inside & (segment == i) if plan.segments else inside
-            _deal(assigned, chosen, plan.split if key is None else plan.by_segment[key])
+            _deal(assigned, chosen, plan.splits[key or EVERYONE])
         return assigned
 
     def _segments(self, plan: Plan) -> NDArray[np.int16]:

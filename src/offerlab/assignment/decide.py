@@ -22,7 +22,8 @@ Whoever objected to being profiled, and whoever is known to be under 14, takes p
 Whether the arm's offer may be shown to this customer comes last and changes no arm: `suppress.py`.
 
 Only what is needed is hashed: nothing for a gate that is wide open, one hash per layer and holdout however many
-experiments share them. An experiment with nothing but arms takes the short way in `decide` itself.
+experiments share them. Moment and audience are looked at once for all experiments that share them; one with nothing
+else before its arms takes the short way in `decide` itself.
 """
 
 from bisect import bisect_right
@@ -33,7 +34,7 @@ from offerlab.assignment.passage import Passage
 from offerlab.assignment.plan import Plan, without_offer
 from offerlab.assignment.profile import is_barred
 from offerlab.assignment.ruleset import Ruleset, View
-from offerlab.assignment.suppress import is_bare
+from offerlab.assignment.suppress import is_sent, is_undisturbed
 from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import Decided, Decision, Request
 
@@ -55,33 +56,28 @@ def decide(ruleset: Ruleset, state: CustomerState, request: Request, now: int) -
     plans: Iterable[Plan] = view.plans if request.experiments is None else _named(view, request.experiments, unknown)
     if is_barred(state, request.attributes):
         return Decided([_left_alone(plan) for plan in plans], unknown, [])
+    encoded = None if request.unit is None else request.unit.encode()
     assignments = state.assignments
-    unit = request.unit
-    encoded = b"" if unit is None else unit.encode()
-    swift = unit is not None
-    bare = is_bare(request)
-    context = request.context
-    passage: Passage | None = None
+    passage = Passage(ruleset, view, state, request, now, encoded)
+    doors = passage.doors
+    calm, cart = not is_sent(request.context), request.context.cart
     decisions: list[Decision] = []
     for plan in plans:
-        if (
-            plan.plain
-            and swift
-            and (bare or not plan.offers)
-            and plan.id not in assignments
-            and (plan.moment is None or plan.moment.fits(context))
-        ):
-            split = plan.split
-            draw = sha256(plan.prefix + encoded).digest()
-            decisions.append(Decision(split.outcomes[bisect_right(split.cuts, draw)], draw))
+        if not plan.direct or encoded is None or plan.id in assignments:
+            decisions.append(passage.answer(len(decisions), plan))
+            continue
+        reason, segment = doors.get(plan.door) or passage.door(plan)
+        if reason is not None:
+            decisions.append(passage.outside(plan, reason))
+            continue
+        split = plan.splits[segment]
+        draw = sha256(plan.prefix + encoded).digest()
+        outcome = split.outcomes[bisect_right(split.cuts, draw)]
+        display = None if outcome.offer is None else plan.displays[outcome.variant]
+        if display is None or (calm and is_undisturbed(display, cart)):
+            decisions.append(Decision(outcome, draw))
         else:
-            if passage is None:
-                passage = Passage(ruleset, view, state, request, now)
-            decisions.append(
-                passage.asked_holdout(len(decisions), plan) if plan.is_holdout else passage.experiment(plan)
-            )
-    if passage is None:
-        return Decided(decisions, unknown, [])
+            decisions.append(passage.shown(plan, outcome, draw))
     return Decided(decisions, unknown, passage.finish(decisions))
 
 

@@ -55,7 +55,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 def explain(ruleset: Ruleset, state: CustomerState, request: Request, now: int) -> list[Explanation]:
     """Explain every decision that `decide` gives for the same arguments."""
     view = ruleset.at(now)
-    passage = Passage(ruleset, view, state, request, now)
+    passage = Passage(ruleset, view, state, request, now, None if request.unit is None else request.unit.encode())
     return [
         Explanation(
             experiment=decision.experiment,
@@ -115,7 +115,7 @@ def _person(passage: Passage, plan: Plan) -> Iterator[GateSeen]:
         reason="FORCED",
         detail=f"a tester of {experiment.forced[testers[0]]!r}" if testers else "no tester",
     )
-    assigned = passage.assignments.get(plan.id)
+    assigned = passage.state.assignments.get(plan.id)
     yield GateSeen(
         gate="assigned",
         passed=assigned is None,

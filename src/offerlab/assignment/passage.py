@@ -5,66 +5,70 @@ What several experiments ask for is found once: attributes, segments, layers, ho
 
 from bisect import bisect_right
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from msgspec import Struct
 
 from offerlab.assignment.moment import Moment
 from offerlab.assignment.plan import Gate, Plan, Split
 from offerlab.assignment.profile import attributes_of
+from offerlab.assignment.rules import Attributes
 from offerlab.assignment.ruleset import Ruleset, View
-from offerlab.assignment.suppress import Case, is_undisturbed, judge, on_page, preview
+from offerlab.assignment.suppress import Case, is_sent, is_undisturbed, judge, on_page, preview
 from offerlab.domain.customer import Assignment, CustomerState
 from offerlab.domain.decision import Decision, Outcome, Reason, Request
 from offerlab.domain.experiment import EVERYONE, HELD_OUT
 
-if TYPE_CHECKING:
-    from offerlab.assignment.rules import Attributes
-
 _IN_AN_ARM: Final[frozenset[Reason]] = frozenset(("SPLIT", "FORCED"))
 
 
-class Passage:
+class Passage(Struct):
     """Who asks, when, under which rules; and what was found out on the way.
 
     Attributes:
-        asked: place among the decisions and plan of every holdout that was asked for; None: of no holdout.
+        encoded: the unit in UTF-8, None for nobody.
+        moments: by identity, whether they are the request's. doors: by `Plan.door`, the reason that keeps the request
+            out, or the segment in which it may pass.
+        segments: by an experiment's segments, the first that the customer belongs to. holds: by place of its rule,
+            whether it holds. layers: digests by what was hashed. held: arms by holdout.
+        asked: place among the decisions and plan of every holdout that was asked for.
+        reached: holdouts whose moment has come.
     """
 
-    __slots__ = (
-        "asked",
-        "assignments",
-        "attributes",
-        "case",
-        "encoded",
-        "held",
-        "layers",
-        "moments",
-        "now",
-        "places",
-        "reached",
-        "request",
-        "ruleset",
-        "segments",
-        "state",
-        "view",
-    )
+    ruleset: Ruleset
+    view: View
+    state: CustomerState
+    request: Request
+    now: int
+    encoded: bytes | None
+    moments: dict[int, bool] = {}
+    doors: dict[int, tuple[Reason | None, str]] = {}
+    segments: dict[tuple[tuple[str, int], ...], str | None] = {}
+    holds: dict[int, bool] = {}
+    layers: dict[bytes, bytes] = {}
+    held: dict[int, Decision] = {}
+    asked: list[tuple[int, Plan]] = []
+    reached: set[int] = set()
+    attributes: Attributes | None = None
+    case: Case | None = None
 
-    def __init__(self, ruleset: Ruleset, view: View, state: CustomerState, request: Request, now: int) -> None:
-        self.ruleset = ruleset
-        self.view = view
-        self.state = state
-        self.request = request
-        self.now = now
-        self.assignments = state.assignments
-        self.encoded = None if request.unit is None else request.unit.encode()
-        self.asked: list[tuple[int, Plan]] | None = None
-        self.case: Case | None = None
-        self.attributes: Attributes | None = None
-        self.moments: dict[int, bool] = {}
-        self.places: dict[int, bool] = {}
-        self.segments: dict[tuple[tuple[str, int], ...], str | None] = {}
-        self.layers: dict[bytes, bytes] | None = None
-        self.held: dict[int, Decision] = {}
-        self.reached: set[int] | None = None
+    def answer(self, place: int, plan: Plan) -> Decision:
+        """The decision at this place of the answer."""
+        if not plan.is_holdout:
+            return self.experiment(plan)
+        self.asked.append((place, plan))
+        return self.holdout(plan)
+
+    def door(self, plan: Plan) -> tuple[Reason | None, str]:
+        """Whether moment and audience let the request pass, for every experiment that has the same."""
+        door: tuple[Reason | None, str] = (None, EVERYONE)
+        if plan.moment is not None and not self._fits(plan.moment):
+            door = "NO_CONTEXT_MATCH", EVERYONE
+        elif plan.segments:
+            segment = self.segment(plan)
+            door = ("NOT_IN_SEGMENT", EVERYONE) if segment is None else (None, segment)
+        self.doors[plan.door] = door
+        return door
 
     def experiment(self, plan: Plan) -> Decision:
         """The answer of an experiment that is no holdout."""
@@ -74,23 +78,18 @@ class Passage:
             return plan.outside["NO_CONTEXT_MATCH"]
         unit = self.encoded if not plan.by_anonymous else self._anonymous()
         if unit is None:
-            return self._outside(plan, "NO_UNIT")
+            return self.outside(plan, "NO_UNIT")
         if plan.forced and (forced := self._forced(plan)) is not None:
-            return self._shown(plan, forced)
-        assigned = self.assignments.get(plan.id) if self.assignments else None
+            return self.shown(plan, forced)
+        assigned = self.state.assignments.get(plan.id)
         if assigned is not None:
             self._reach(plan)
-            return self._shown(plan, self._outcome_of(plan, assigned), assigned.bucket)
+            return self.shown(plan, self._outcome_of(plan, assigned), assigned.bucket)
         if plan.holdouts and self._is_held(plan):
             if isinstance(self._open(plan, unit), Split):
                 self._reach(plan)
-            return self._outside(plan, "HOLDOUT")
+            return self.outside(plan, "HOLDOUT")
         return self._drawn(plan, unit)
-
-    def asked_holdout(self, place: int, plan: Plan) -> Decision:
-        """The answer of a holdout that was asked for, at this place of the answer."""
-        self.asked = [*(self.asked or ()), (place, plan)]
-        return self.holdout(plan)
 
     def holdout(self, plan: Plan) -> Decision:
         """In which arm of a holdout the customer stands; whether its moment has come is seen in `finish`."""
@@ -107,33 +106,33 @@ class Passage:
         Returns:
             Decisions of holdouts that nobody asked for and whose moment came along.
         """
-        for place, plan in self.asked or ():
+        for place, plan in self.asked:
             if decisions[place].outcome.reason == "SPLIT" and not self._has_come(plan, decisions):
                 decisions[place] = plan.outside["NO_CONTEXT_MATCH"]
         if self.ruleset.settings.slots is not None:
             self._fill_slots(decisions, self.ruleset.settings.slots)
-        if self.reached is None:
+        if not self.reached:
             return []
         along: list[Decision] = []
         for one in self.view.holdouts:
-            if one.id in self.reached and (self.asked is None or one not in (plan for _, plan in self.asked)):
+            if one.id in self.reached and one not in (plan for _, plan in self.asked):
                 decision = self.holdout(one)
                 if decision.outcome.reason == "SPLIT":
                     along.append(decision)
         return along
 
     def _drawn(self, plan: Plan, unit: bytes) -> Decision:
-        split = plan.split
+        split = plan.splits[EVERYONE]
         if not plan.open:
             found = self._open(plan, unit)
             if not isinstance(found, Split):
-                return self._outside(plan, found)
+                return self.outside(plan, found)
             split = found
         if plan.holdouts:
             self._reach(plan)
         draw = sha256(plan.prefix + unit).digest()
         outcome = split.outcomes[bisect_right(split.cuts, draw)]
-        return Decision(outcome, draw) if outcome.offer is None else self._shown(plan, outcome, draw)
+        return Decision(outcome, draw) if outcome.offer is None else self.shown(plan, outcome, draw)
 
     def _fits(self, moment: Moment) -> bool:
         """Whether the request's moment is this one; experiments with equal moments share one (see `Maker`)."""
@@ -144,23 +143,18 @@ class Passage:
 
     def _open(self, plan: Plan, unit: bytes) -> Split | Reason:
         """The arms to draw from, or the first closed gate among audience, layers and traffic."""
-        split = plan.split
-        if plan.segments:
-            segment = self.segment(plan)
-            if segment is None:
-                return "NOT_IN_SEGMENT"
-            split = plan.by_segment[segment]
+        segment = self.segment(plan) if plan.segments else EVERYONE
+        if segment is None:
+            return "NOT_IN_SEGMENT"
         for gate in plan.layers:
             if bisect_right(gate.cuts, self._in_layer(gate.prefix + unit)) % 2 == 0:
                 return "EXCLUDED_BY_LAYER"
         if plan.traffic is not None and not _passes(plan.traffic, unit):
             return "NOT_IN_TRAFFIC"
-        return split
+        return plan.splits[segment]
 
     def _in_layer(self, text: bytes) -> bytes:
         """The digest for a layer, made once for all experiments in it."""
-        if self.layers is None:
-            self.layers = {}
         digest = self.layers.get(text)
         if digest is None:
             digest = self.layers[text] = sha256(text).digest()
@@ -183,36 +177,38 @@ class Passage:
                 products=self.ruleset.shelf.products if self.ruleset.sorts else None,
             )
         for key, place in segments:
-            belongs = self.places.get(place)
+            belongs = self.holds.get(place)
             if belongs is None:
-                belongs = self.places[place] = self.ruleset.holds[place](self.attributes, self.now)
+                belongs = self.holds[place] = self.ruleset.holds[place](self.attributes, self.now)
             if belongs:
                 return key
         return None
 
     def _stopped(self, plan: Plan) -> Decision:
         if plan.serve is None:
-            return self._outside(plan, "NOT_RUNNING")
+            return self.outside(plan, "NOT_RUNNING")
         if plan.moment is not None and not self._fits(plan.moment):
             return plan.outside["NO_CONTEXT_MATCH"]
         held = self._is_held(plan)
         segment = self.segment(plan)
         outcome = plan.serve.get(segment or EVERYONE) or plan.serve.get(EVERYONE)
         if outcome is None or (segment is None and plan.segments):
-            return self._outside(plan, "HOLDOUT" if held else "NOT_IN_SEGMENT")
+            return self.outside(plan, "HOLDOUT" if held else "NOT_IN_SEGMENT")
         self._reach(plan)
-        return self._outside(plan, "HOLDOUT") if held else self._shown(plan, outcome)
+        return self.outside(plan, "HOLDOUT") if held else self.shown(plan, outcome)
 
-    def _outside(self, plan: Plan, reason: Reason) -> Decision:
+    def outside(self, plan: Plan, reason: Reason) -> Decision:
+        """What somebody gets whom a gate kept out, for this reason."""
         decision = plan.outside[reason]
-        return decision if decision.outcome.offer is None else self._shown(plan, decision.outcome)
+        return decision if decision.outcome.offer is None else self.shown(plan, decision.outcome)
 
-    def _shown(self, plan: Plan, outcome: Outcome, draw: bytes | int | None = None) -> Decision:
+    def shown(self, plan: Plan, outcome: Outcome, draw: bytes | int | None = None) -> Decision:
         """The decision for this arm, with what its offer meets at this customer."""
         display = plan.displays[outcome.variant]
         if display is None or outcome.offer is None:
             return Decision(outcome, draw)
-        if outcome.reason != "NOT_RUNNING" and is_undisturbed(display, self.request):
+        context = self.request.context
+        if outcome.reason != "NOT_RUNNING" and not is_sent(context) and is_undisturbed(display, context.cart):
             return Decision(outcome, draw)
         if self.case is None:
             self.case = Case(self.ruleset.shelf, self.ruleset.settings, self.state, self.request, self.now)
@@ -260,7 +256,7 @@ class Passage:
             return plan.outside["NO_UNIT"]
         if plan.forced and (forced := self._forced(plan)) is not None:
             return Decision(forced)
-        assigned = self.assignments.get(plan.id) if self.assignments else None
+        assigned = self.state.assignments.get(plan.id)
         if assigned is not None:
             return Decision(self._outcome_of(plan, assigned), assigned.bucket)
         return self._drawn(plan, unit)
@@ -274,21 +270,18 @@ class Passage:
 
     def _reach(self, plan: Plan) -> None:
         """Note that the moment of the holdouts over this experiment has come."""
-        if self.reached is None:
-            self.reached = set()
-        for one in plan.holdouts:
-            self.reached.add(one.id)
+        self.reached.update([one.id for one in plan.holdouts])
 
     def _has_come(self, holdout: Plan, decisions: list[Decision]) -> bool:
         """Whether an experiment under it lets the customer through; any, if none of them was asked for."""
-        if self.reached is not None and holdout.id in self.reached:
+        if holdout.id in self.reached:
             return True
         if any(holdout in self.view.by_key[decision.outcome.experiment].holdouts for decision in decisions):
             return False
         for plan in self.view.plans:
             if holdout in plan.holdouts:
                 self.experiment(plan)
-        return self.reached is not None and holdout.id in self.reached
+        return holdout.id in self.reached
 
 
 def _passes(gate: Gate, encoded: bytes) -> bool:

@@ -49,11 +49,10 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False):
     """What one experiment does with whoever comes, in one period of its life.
 
     Attributes:
-        plain: nothing but the arm's hash decides under a request that is bare (see `suppress.is_bare`), or under
-            any if there are no `offers`: the shortest way may be taken (see `decide`).
+        direct: it runs, and nothing but its door and the arm's hash stands before the arms of somebody not yet in one.
+        door: number of its moment and segments together; whoever may pass is found out once for all that share it.
         open: no gate stands before the arms.
-        prefix: hashed before the unit to draw the arm. split: arms of everyone; by_segment: of segments with shares
-            of their own.
+        prefix: hashed before the unit to draw the arm. splits: the arms by segment, `EVERYONE`'s among them.
         segments: (key, place in the ruleset's list of rules), in order of priority; empty means everyone.
         reads: attributes that these rules look at.
         moment: None when every context fits.
@@ -62,7 +61,7 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False):
         layers, traffic: gates that are not wide open.
         serve: after a stop, what is served by segment; None while it was not said.
         outside: what everybody else gets, by reason; settled unless control has an offer of its own.
-        displays: the offer of each arm. offers: whether any arm has one.
+        displays: the offer of each arm.
         assigned: outcome of an exposed customer by (epoch, segment, variant).
     """
 
@@ -70,11 +69,11 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False):
     id: int
     key: str
     status: Status
-    plain: bool
+    direct: bool
+    door: int
     open: bool
     prefix: bytes
-    split: Split
-    by_segment: dict[str, Split]
+    splits: dict[str, Split]
     segments: tuple[tuple[str, int], ...]
     reads: frozenset[str]
     moment: Moment | None
@@ -88,7 +87,6 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False):
     by_anonymous: bool
     is_holdout: bool
     displays: tuple[Display | None, ...]
-    offers: bool
 
 
 class Maker(Struct, frozen=True):
@@ -100,6 +98,7 @@ class Maker(Struct, frozen=True):
         reads: attributes looked at, by segment key.
         number: hands out the outcomes' numbers.
         moments: those made so far; equal ones are one, so that a request looks at each only once.
+        doors: numbers of moments with segments, those seen so far.
     """
 
     offers: Mapping[str, Offer]
@@ -109,27 +108,25 @@ class Maker(Struct, frozen=True):
     reads: Mapping[str, frozenset[str]]
     number: Callable[[], int]
     moments: dict[Moment, Moment]
+    doors: dict[tuple[Moment, tuple[tuple[str, int], ...]], int]
 
     def plan(self, experiment: Experiment, change: Change, epoch: Epoch | None, holdouts: tuple[Plan, ...]) -> Plan:
         """The plan of `experiment` while `change` and `epoch` are its latest."""
         moment = moment_of(offer for key in experiment.offer_keys() if (offer := self.offers.get(key)) is not None)
         moment = self.moments.setdefault(moment, moment)
-        split = self._split(experiment, epoch, EVERYONE)
         segments = tuple((key, self.rules[key]) for key in sorted(experiment.segments, key=self._place))
         layers, traffic = (_layer_gates(epoch.claims), _traffic_gate(experiment, epoch)) if epoch else ((), None)
-        displays = self._displays(experiment, moment)
-        checked = [one for one in displays if one is not None and (one.always or self.settings.slots is not None)]
-        needs_more = checked or segments or holdouts or layers or traffic or experiment.forced or experiment.holdout
+        gated = holdouts or layers or traffic or experiment.forced or experiment.holdout
         return Plan(
             experiment=experiment,
             id=experiment.id,
             key=experiment.key,
             status=change.status,
-            plain=change.status == "running" and not needs_more and experiment.bucket_by == "customer_id",
+            direct=change.status == "running" and not gated and experiment.bucket_by == "customer_id",
+            door=self.doors.setdefault((moment, segments), len(self.doors)),
             open=not (segments or layers or traffic),
             prefix=prefix(arm_salt(experiment)),
-            split=split,
-            by_segment={key: self._split(experiment, epoch, key) for key in experiment.segments},
+            splits={key: self._split(experiment, epoch, key) for key in (EVERYONE, *experiment.segments)},
             segments=segments,
             reads=frozenset[str]().union(*(self.reads.get(key, frozenset()) for key in experiment.segments)),
             moment=None if moment.is_any else moment,
@@ -142,8 +139,7 @@ class Maker(Struct, frozen=True):
             assigned=self._assigned(experiment),
             by_anonymous=experiment.bucket_by == "anonymous_id",
             is_holdout=experiment.holdout is not None,
-            displays=displays,
-            offers=any(displays),
+            displays=self._displays(experiment, moment),
         )
 
     def _displays(self, experiment: Experiment, moment: Moment) -> tuple[Display | None, ...]:

@@ -89,6 +89,7 @@ class Ruleset:
             reads={segment.key: reads(segment.rule) for segment in segments},
             number=count().__next__,
             moments={},
+            doors={},
         )
         self._experiments: Final = sorted(rules.experiments, key=lambda experiment: experiment.id)
         self._turns: Final = sorted({at for experiment in self._experiments for at in _turns(experiment)})

@@ -6,7 +6,7 @@ consent, quiet_hours, the products' own (out_of_stock, owned, in_cart, low_affin
 counts only what would otherwise have been shown.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final
@@ -18,7 +18,7 @@ from offerlab.assignment.matching import MATCHED, Found, Seen, Shelf, candidates
 from offerlab.assignment.moment import Moment, moment_of
 from offerlab.domain.clock import DAY, SECOND, from_micros
 from offerlab.domain.customer import CustomerState, Profile, step_of
-from offerlab.domain.decision import Request, Suppression
+from offerlab.domain.decision import Context, Request, Suppression
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
 from offerlab.domain.project import Caps, ProjectSettings
@@ -41,7 +41,8 @@ class Display(Struct, frozen=True, kw_only=True):
     Attributes:
         moment: the offer's own. products: its products that the catalogue has; skus: of all of them.
         salt: draws the random match.
-        always: some check may fail even under a `bare` request; else no check needs to run there.
+        always: some check may fail even where nothing is sent and nothing of it lies in the cart; else none needs to
+            run there.
     """
 
     offer: Offer
@@ -76,19 +77,14 @@ class Verdict(Struct, frozen=True):
 FREE: Final = Verdict()
 
 
-def is_bare(request: Request) -> bool:
-    """Whether the request states nothing that any offer may stumble over: no cart, no channel that needs consent."""
-    context = request.context
-    return not context.cart and context.channel not in SENT and context.placement not in SENT_PLACEMENTS
+def is_sent(context: Context) -> bool:
+    """Whether the request states a channel or a place that needs consent: whatever is shown there is sent."""
+    return context.channel in SENT or context.placement in SENT_PLACEMENTS
 
 
-def is_undisturbed(display: Display, request: Request) -> bool:
-    """Whether no check of this offer can fail here: what `always` leaves is consent, and a product in the cart."""
-    context = request.context
-    if display.always or context.channel in SENT or context.placement in SENT_PLACEMENTS:
-        return False
-    cart = context.cart
-    return not cart or display.skus.isdisjoint(cart)
+def is_undisturbed(display: Display, cart: Collection[str] | None) -> bool:
+    """Whether no check of this offer can fail where nothing is sent: what `always` leaves is a product in the cart."""
+    return not display.always and (not cart or display.skus.isdisjoint(cart))
 
 
 def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment: Moment, salt: str) -> Display:
