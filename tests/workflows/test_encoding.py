@@ -17,7 +17,7 @@ from offerlab.storage.customers import digest_of
 from offerlab.storage.mac import mac
 from offerlab.workflows.encoding import Asking, Encoding
 from offerlab.workflows.presenting import ShownOffer, present
-from offerlab.workflows.serving import Answers, exposure_of
+from offerlab.workflows.serving import Answer, Answers, exposure_of
 from offerlab.workflows.token import Entry, read
 from support.service import AT_CHECKOUT, CAPSULES, COFFEE, COFFEE_ADDON, Service
 
@@ -66,13 +66,14 @@ def test_an_encoded_offer_is_the_presented_one(shop: Service, context: Context, 
         request = Request(unit=unit, context=context, attributes=attributes)
         asking = Asking(unit=unit, attributes=attributes.copy, context=context, now=now)
         for decision in decide(snapshot.ruleset, NOBODY, request, now).decisions:
-            told = encoding.told(decision, asking)
+            (told,) = encoding.told([decision], asking)
             shown = present(snapshot, decision, unit=unit, attributes=attributes, context=context, now=now)
-            if told.offer is None:
+            offer = msgspec.json.decode(told.json, type=Answer, strict=True).offer
+            if offer is None:
                 assert not isinstance(shown, ShownOffer)
                 continue
-            assert msgspec.json.decode(told.offer, type=ShownOffer) == shown
-            assert msgspec.json.decode(told.offer) == msgspec.to_builtins(shown)
+            assert offer == shown
+            assert msgspec.json.decode(told.json)["offer"] == msgspec.to_builtins(shown)
             compared += 1
     assert compared >= least
 
@@ -92,9 +93,9 @@ def test_answers_have_their_declared_shape_and_the_token_says_what_would_be_expo
         assert content.customer == digest_of(snapshot.project.secret, f"c-{i}")
         context = Context(placement="checkout", channel="web", trigger_sku="coffee-machine", cart=("coffee-machine",))
         decided = decide(snapshot.ruleset, NOBODY, Request(unit=f"c-{i}", context=context), content.decided_at)
-        assert [entry_of(exposure_of(snapshot, one, one.suppressed, context)) for one in decided.decisions] == list(
-            content.entries
-        )
+        exposures = [exposure_of(snapshot, one, one.suppressed, context) for one in decided.decisions]
+        assert [entry_of(one) for one in exposures] == list(content.entries)
+        assert [one.bucket for one in exposures] == list(content.buckets)
 
 
 def entry_of(exposure: Any) -> Entry:
@@ -104,7 +105,6 @@ def entry_of(exposure: Any) -> Entry:
         exposure.variant,
         exposure.segment,
         exposure.epoch,
-        exposure.bucket,
         exposure.propensity,
         exposure.suppressed,
         exposure.offer,
@@ -142,5 +142,6 @@ def test_renderings_are_bounded(shop: Service) -> None:
     )
     for i in range(5_000):
         context = Context(locale=f"x-{i}")
-        encoding.told(decision, Asking(unit="c", attributes=dict, context=context, now=now))
+        encoding.told([decision], Asking(unit="c", attributes=dict, context=context, now=now))
     assert len(encoding._renderings) <= 4_096
+    assert sum(len(sheet) for sheet in encoding._sheets.values()) <= 4_096

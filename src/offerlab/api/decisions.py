@@ -15,7 +15,7 @@ from offerlab.api.routing import Parameter, operation
 from offerlab.domain.decision import Context
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput
-from offerlab.workflows.serving import Answer, Answers, Ask, Serving
+from offerlab.workflows.serving import Answer, Answered, Answers, Ask, Serving
 
 _ONE: Final = msgspec.json.Decoder(DecisionRequest)
 _MANY: Final = msgspec.json.Decoder(BulkRequest)
@@ -59,7 +59,30 @@ async def _decide_one(call: Call, body: bytes) -> Sent:
         expose=sent.expose,
         explain=explain,
     )
-    return Sent(_ENCODER.encode(await call.house.serving.answer(call.caller.project_id, ask)))
+    return Sent(_encoded(await call.house.serving.answer(call.caller.project_id, ask)))
+
+
+def _encoded(answer: Answered) -> bytes:
+    """The shape of `Answers`, around decisions that are encoded already."""
+    explained = b"" if answer.explanations is None else b',"explanations":' + _ENCODER.encode(answer.explanations)
+    return b'{"decision_id":"%b","ruleset_version":%d,"stale":%b,"unknown":%b,"decisions":%b%b}' % (
+        answer.decision_id,
+        answer.ruleset_version,
+        b"true" if answer.stale else b"false",
+        _ENCODER.encode(answer.unknown) if answer.unknown else b"[]",
+        answer.decisions,
+        explained,
+    )
+
+
+def _encoded_result(customer_id: object, answer: Answered) -> bytes:
+    """The shape of `BulkAnswer`."""
+    return b'{"customer_id":%b,"decision_id":"%b","stale":%b,"decisions":%b}' % (
+        _ENCODER.encode(customer_id),
+        answer.decision_id,
+        b"true" if answer.stale else b"false",
+        answer.decisions,
+    )
 
 
 def _wants_explanation(query: bytes) -> bool:
@@ -88,18 +111,10 @@ async def _decide_many(call: Call, body: bytes) -> Sent:
     ]
     serving, project_id = call.house.serving, call.caller.project_id
     answers = await serving.answer_many(project_id, asks)
-    results = [
-        {
-            "customer_id": ask.customer_id,
-            "decision_id": answer.decision_id,
-            "stale": answer.stale,
-            "decisions": answer.decisions,
-        }
-        for ask, answer in zip(asks, answers, strict=True)
-    ]
+    results = [_encoded_result(ask.customer_id, answer) for ask, answer in zip(asks, answers, strict=True)]
     version = answers[0].ruleset_version if answers else serving.version(project_id)
-    unknown = answers[0].unknown if answers else []
-    return Sent(_ENCODER.encode({"ruleset_version": version, "unknown": unknown, "results": results}))
+    unknown = _ENCODER.encode(answers[0].unknown if answers else [])
+    return Sent(b'{"ruleset_version":%d,"unknown":%b,"results":[%b]}' % (version, unknown, b",".join(results)))
 
 
 def _check(customer_id: object, place: int) -> None:

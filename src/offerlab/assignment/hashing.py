@@ -15,6 +15,8 @@ from offerlab.domain.experiment import SLOTS, Experiment
 
 Draw = Literal["arm", "holdout", "traffic", "layer", "product"]
 
+HEAD: Final = 8
+"""Of a digest so many bytes say its slot."""
 _BEYOND: Final = b"\xff" * 33
 """Above every digest."""
 
@@ -41,7 +43,7 @@ def digest(salt: str, unit: str) -> bytes:
 
 def slot(digested: bytes) -> int:
     """The slot that a digest falls into, 0 <= slot < SLOTS."""
-    return int.from_bytes(digested[:8], "big") * SLOTS >> 64
+    return int.from_bytes(digested[:HEAD], "big") * SLOTS >> 64
 
 
 def bucket(salt: str, unit: str) -> int:
@@ -59,7 +61,7 @@ def cut(end: int) -> bytes:
 
     slot < end  <=>  floor(h * SLOTS / 2**64) < end  <=>  h < ceil(end * 2**64 / SLOTS).
     """
-    return _BEYOND if end >= SLOTS else (-(-(end << 64) // SLOTS)).to_bytes(8, "big")
+    return _BEYOND if end >= SLOTS else (-(-(end << 64) // SLOTS)).to_bytes(HEAD, "big")
 
 
 def end_of(bound: bytes) -> int:

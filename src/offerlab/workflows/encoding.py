@@ -6,13 +6,14 @@ they speak of the customer. `Answers` and `Content` stay the truth about the sha
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from offerlab.assignment.hashing import slot
+from offerlab.assignment.hashing import HEAD, cut
 from offerlab.domain.clock import SECOND, iso
 from offerlab.domain.decision import Context, Decided, Decision, Outcome, Suppression
 from offerlab.domain.offer import Offer
@@ -20,7 +21,7 @@ from offerlab.messaging.message import depends_on_customer, depends_on_trigger
 from offerlab.messaging.render import Unrendered
 from offerlab.workflows.presenting import code_of, discount_of, present, trigger_of
 from offerlab.workflows.snapshot import Snapshot
-from offerlab.workflows.token import ENTRY_FIELDS, seal
+from offerlab.workflows.token import Entry, pack, seal
 
 KEPT: Final = 4_096
 """Renderings and flags kept of one ruleset; beyond it (locales are the caller's words) the memory starts anew."""
@@ -28,30 +29,47 @@ KEPT: Final = 4_096
 _log: Final = logging.getLogger(__name__)
 _JSON: Final = msgspec.json.Encoder()
 _PACK: Final = msgspec.msgpack.Encoder()
-_SLOT: Final = b"\xce"
-"""msgpack: an unsigned integer in the four bytes that follow."""
+_SEEN: Final = b"true"
+_UNSEEN: Final = b"false"
 _WHY: Final = b',"suppressed":'
-_PIECES: Final = 3
-"""What an entry of the token is joined from."""
 
 _WHYS: Final[tuple[str | None, ...]] = (None, *get_args(Suppression))
 
 Attributes = Callable[[], Mapping[str, object]]
 
 
+class Told(Struct, frozen=True, gc=False):
+    """One decision as it leaves.
+
+    Attributes:
+        json: not exposed. mark: where in it the word begins that says so.
+        entry: its entry in the token; empty outside SPLIT.
+        suppressed: why an enrolled customer is shown nothing.
+    """
+
+    json: bytes
+    mark: int
+    entry: bytes = b""
+    suppressed: str | None = None
+
+
 class Plate(Struct, frozen=True, gc=False):
     """One outcome's fixed pieces.
 
     Attributes:
-        head: JSON up to `exposed`; middle: from there to `offer`; bare: whole, without exposure, offer, suppression.
-        entry: the token's entry up to the bucket's four bytes; ending: what follows it, by suppression.
+        head: JSON up to `exposed`; middle: from there to `offer`.
+        entries: its entry in the token, by suppression; none outside SPLIT.
     """
 
     head: bytes
     middle: bytes
-    bare: bytes
-    entry: bytes
-    ending: dict[str | None, bytes]
+    entries: dict[str | None, bytes]
+
+    def told(self, offer: bytes | None, suppressed: str | None) -> Told:
+        """The decision with this offer, or without one for this reason."""
+        why = b"null" if suppressed is None else f'"{suppressed}"'.encode()
+        json = b"".join((self.head, _UNSEEN, self.middle, offer or b"null", _WHY, why, b"}"))
+        return Told(json, len(self.head), self.entries.get(suppressed, b""), suppressed)
 
 
 class Rendering(Struct, frozen=True, gc=False):
@@ -77,16 +95,6 @@ class Nature(Struct, frozen=True, gc=False):
     follows: bool
 
 
-class Told(Struct, frozen=True, gc=False):
-    """What is shown for one decision: encoded, or why not."""
-
-    offer: bytes | None
-    suppressed: str | None
-
-
-BARE: Final = Told(None, None)
-
-
 class Asking(Struct, frozen=True, kw_only=True):
     """What an offer's words may depend on besides the ruleset; `attributes` are put together only when asked for."""
 
@@ -110,76 +118,121 @@ class Encoding:
         self.flags: dict[int, bytes] = {}
         self.notes: dict[str, tuple[str, ...]] = {}
         self._plates: dict[int, Plate] = {}
-        self._renderings: dict[tuple[object, ...], Told | Rendering | Unrendered] = {}
+        self._sheets: dict[tuple[str | None, str | None], dict[int, Told]] = {}
+        self._renderings: dict[tuple[object, ...], bytes | Rendering | Unrendered] = {}
         self._natures: dict[str, Nature] = {}
-        self._begin = b"\x96" + _PACK.encode(snapshot.project.version) + b"\xcf"
+        self._kept = 0
+        self._begin = b"\x97" + _PACK.encode(snapshot.project.version) + b"\xcf"
 
-    def told(self, decision: Decision, asking: Asking) -> Told:
-        """What is shown for a decision."""
-        offer = decision.offer
+    def told(self, decisions: Sequence[Decision], asking: Asking) -> list[Told]:
+        """What each decision says; whole from memory where neither customer, product nor time has a say in it."""
+        context = asking.context
+        sheet = self._sheets.get((context.locale, context.channel))
+        if sheet is None:
+            sheet = self._sheet(context)
+        told: list[Told] = []
+        for decision in decisions:
+            known = None
+            if decision.withheld is None and decision.picked is None:
+                known = sheet.get(decision.outcome.index)
+            told.append(known or self._told(decision, asking, sheet))
+        return told
+
+    def _sheet(self, context: Context) -> dict[int, Told]:
+        self._count()
+        sheet = self._sheets[context.locale, context.channel] = {}
+        return sheet
+
+    def _told(self, decision: Decision, asking: Asking, sheet: dict[int, Told]) -> Told:
+        outcome, offer = decision.outcome, decision.offer
+        plate = self._plate(outcome)
         if offer is None:
-            return BARE if decision.withheld is None else Told(None, decision.suppressed)
-        rendering = self._rendering(decision, offer, asking)
-        if isinstance(rendering, Told):
-            return rendering
+            told = plate.told(None, decision.suppressed)
+            lasting = decision.withheld is None
+        else:
+            rendering = self._rendering(decision, offer, asking)
+            told = self._shown(plate, rendering, decision, offer, asking)
+            nature = self._natures[offer.key]
+            lasting = (
+                isinstance(rendering, bytes) and decision.picked is None and not (nature.personal or nature.follows)
+            )
+        if lasting and outcome.index >= 0:
+            self._count()
+            sheet[outcome.index] = told
+        return told
+
+    def _shown(
+        self, plate: Plate, rendering: bytes | Rendering | Unrendered, decision: Decision, offer: Offer, asking: Asking
+    ) -> Told:
+        if isinstance(rendering, bytes):
+            return plate.told(rendering, None)
         if isinstance(rendering, Unrendered):
             _log.warning("offer %s has no words here: %s", offer.key, rendering.detail)
-            return Told(None, "no_match" if decision.enrolled else None)
+            return plate.told(None, "no_match" if decision.enrolled else None)
         discount = rendering.discount
         if discount is None:
             code = code_of(self.snapshot.project.secret, offer, asking.unit)
             discount = _JSON.encode(discount_of(offer, code))
         expiry = b"null" if rendering.lasts is None else f'"{iso(asking.now + rendering.lasts)}"'.encode()
-        return Told(b"".join((rendering.before, discount, rendering.timing, expiry, rendering.after)), None)
+        return plate.told(b"".join((rendering.before, discount, rendering.timing, expiry, rendering.after)), None)
 
-    def decisions(self, decided: Decided, told: Sequence[Told], exposed: set[int]) -> bytes:
+    def _count(self) -> None:
+        """One more is kept; where they are too many, all sheets are thrown away."""
+        if self._kept >= KEPT:
+            self._kept = 0
+            self._sheets.clear()
+        self._kept += 1
+
+    def decisions(self, decided: Decided, told: Sequence[Told], exposed: Collection[int]) -> bytes:
         """The JSON list of all decisions.
 
         Args:
             decided: the decisions.
-            told: what is shown for each.
+            told: what is said of each.
             exposed: experiments whose exposure is on disk.
         """
+        if not exposed:
+            return b"[" + b",".join([one.json for one in told]) + b"]"
         parts: list[bytes] = []
         for decision, one in zip(decided.decisions, told, strict=True):
-            outcome = decision.outcome
-            plate = self._plates.get(outcome.index) or self.plate(outcome)
-            if one is BARE and outcome.experiment_id not in exposed:
-                parts.append(plate.bare)
-                continue
-            seen = outcome.experiment_id in exposed and outcome.reason == "SPLIT"
-            why = b"null" if one.suppressed is None else f'"{one.suppressed}"'.encode()
-            parts += (plate.head, b"true" if seen else b"false", plate.middle, one.offer or b"null", _WHY, why, b"},")
-        return b"[" + b"".join(parts)[:-1] + b"]"
+            if one.entry and decision.outcome.experiment_id in exposed:
+                parts.append(one.json[: one.mark] + _SEEN + one.json[one.mark + len(_UNSEEN) :])
+            else:
+                parts.append(one.json)
+        return b"[" + b",".join(parts) + b"]"
 
-    def token(self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int) -> str:
+    def token(
+        self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int
+    ) -> bytes:
         """The decision's signed token."""
         entries: list[bytes] = []
-        for decision, one in zip(decided.decisions, told, strict=True):
-            if decision.outcome.reason == "SPLIT":
-                self._enter(entries, decision, one.suppressed)
-        for decision in decided.holdouts:
-            self._enter(entries, decision, None)
-        count = len(entries) // _PIECES
-        who = _PACK.encode(digest or b"")
-        begin = (self._begin, now.to_bytes(8, "big"), who, b"\xdd", count.to_bytes(4, "big"))
-        end = _PACK.encode((context.channel, context.placement))[1:]
+        draws: list[bytes] = []
+        along = [self._plate(one.outcome).told(None, None) for one in decided.holdouts]
+        for decision, one in zip((*decided.decisions, *decided.holdouts), (*told, *along), strict=True):
+            if one.entry:
+                entries.append(one.entry)
+                draw = decision.draw
+                draws.append(draw[:HEAD] if isinstance(draw, bytes) else cut(draw or 0))
+        begin = (
+            self._begin,
+            now.to_bytes(8, "big"),
+            _PACK.encode(digest or b""),
+            b"\xdd",
+            len(draws).to_bytes(4, "big"),
+        )
+        end = _PACK.encode((pack(draws), context.channel, context.placement))[1:]
         return seal(self.snapshot.project.secret, b"".join((*begin, *entries, end)))
 
-    def _enter(self, entries: list[bytes], decision: Decision, suppressed: str | None) -> None:
-        outcome, draw = decision.outcome, decision.draw
-        plate = self._plates.get(outcome.index) or self.plate(outcome)
-        bucket = slot(draw) if isinstance(draw, bytes) else draw or 0
-        entries += (plate.entry, bucket.to_bytes(4, "big"), plate.ending[suppressed])
-
-    def plate(self, outcome: Outcome) -> Plate:
+    def _plate(self, outcome: Outcome) -> Plate:
         """The fixed pieces of an outcome; kept, unless it is one made on the spot."""
-        made = _plate(self.snapshot, outcome)
-        if outcome.index >= 0:
-            self._plates[outcome.index] = made
-        return made
+        plate = self._plates.get(outcome.index)
+        if plate is None:
+            plate = _plate(self.snapshot, outcome)
+            if outcome.index >= 0:
+                self._plates[outcome.index] = plate
+        return plate
 
-    def _rendering(self, decision: Decision, offer: Offer, asking: Asking) -> Told | Rendering | Unrendered:
+    def _rendering(self, decision: Decision, offer: Offer, asking: Asking) -> bytes | Rendering | Unrendered:
         key = self._key(decision, offer, asking.context)
         known = None if key is None else self._renderings.get(key)
         if known is None:
@@ -212,7 +265,7 @@ def _nature(snapshot: Snapshot, offer: Offer) -> Nature:
     )
 
 
-def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Asking) -> Told | Rendering | Unrendered:
+def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Asking) -> bytes | Rendering | Unrendered:
     shown = present(
         snapshot,
         decision,
@@ -228,7 +281,7 @@ def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Aski
     how = {"channel": shown.channel, "version": shown.version}
     lasts = offer.timing.expires_after_seconds
     if lasts is None and offer.discount.code != "unique":
-        return Told(_JSON.encode(shown), None)
+        return _JSON.encode(shown)
     return Rendering(
         before=_JSON.encode(what)[:-1] + b',"discount":',
         discount=None if offer.discount.code == "unique" else _JSON.encode(shown.discount),
@@ -254,14 +307,17 @@ def _plate(snapshot: Snapshot, outcome: Outcome) -> Plate:
         "offer": None,
     }
     middle = b"," + _JSON.encode(facts)[1 : -len(b"null}")]
+    if outcome.reason != "SPLIT" or outcome.epoch is None or outcome.propensity is None:
+        return Plate(head, middle, {})
     offer = outcome.offer
     message = None if offer is None else snapshot.messages.get(offer.key)
-    first = (outcome.experiment_id, outcome.variant, outcome.segment, outcome.epoch)
-    last = (None if offer is None else offer.key, None if message is None else message.hash)
-    return Plate(
-        head=head,
-        middle=middle,
-        bare=head + b"false" + middle + b'null,"suppressed":null},',
-        entry=bytes([0x90 | ENTRY_FIELDS]) + _PACK.encode(first)[1:] + _SLOT,
-        ending={why: _PACK.encode((outcome.propensity, why, *last))[1:] for why in _WHYS},
+    entry = Entry(
+        experiment=outcome.experiment_id,
+        variant=outcome.variant,
+        segment=outcome.segment,
+        epoch=outcome.epoch,
+        propensity=outcome.propensity,
+        offer=None if offer is None else offer.key,
+        template=None if message is None else message.hash,
     )
+    return Plate(head, middle, {why: _PACK.encode(replace(entry, suppressed=why)) for why in _WHYS})

@@ -348,7 +348,7 @@ def _facts(content: Content) -> list[Exposure]:
             experiment_id=entry.experiment,
             variant=entry.variant,
             epoch=entry.epoch,
-            bucket=entry.bucket,
+            bucket=bucket,
             propensity=entry.propensity,
             segment=entry.segment,
             suppressed=entry.suppressed,
@@ -357,7 +357,7 @@ def _facts(content: Content) -> list[Exposure]:
             channel=content.channel,
             placement=content.placement,
         )
-        for entry in content.entries
+        for entry, bucket in zip(content.entries, content.buckets, strict=True)
     ]
 
 

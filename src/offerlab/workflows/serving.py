@@ -7,11 +7,11 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from offerlab.assignment.decide import decide, settled_without_state
 from offerlab.assignment.explain import Explanation, explain
@@ -67,14 +67,18 @@ class Answers(Struct, frozen=True, kw_only=True):
 
 
 class Answered(Struct, frozen=True, kw_only=True, gc=False):
-    """The answer to one decision request, its decisions encoded: on the wire it has the shape of `Answers`."""
+    """The answer to one decision request, its decisions encoded: on the wire it has the shape of `Answers`.
 
-    decision_id: str
+    Attributes:
+        decision_id: the token, ASCII. decisions: a JSON list.
+    """
+
+    decision_id: bytes
     ruleset_version: int
     stale: bool
     unknown: list[str]
-    decisions: Raw
-    explanations: list[Explanation] | UnsetType = UNSET
+    decisions: bytes
+    explanations: list[Explanation] | None = None
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -137,8 +141,8 @@ class Serving:
             context=ask.context,
             now=now,
         )
-        told = [encoding.told(decision, asking) for decision in decided.decisions]
-        exposed: set[int] = set()
+        told = encoding.told(decided.decisions, asking)
+        exposed: Collection[int] = ()
         if ask.expose and unit is not None:
             exposed = await self._expose(snapshot, decided, told, state, (request, patient), now)
         return Answered(
@@ -146,8 +150,8 @@ class Serving:
             ruleset_version=snapshot.project.version,
             stale=not state.known,
             unknown=decided.unknown,
-            decisions=Raw(encoding.decisions(decided, told, exposed)),
-            explanations=explain(snapshot.ruleset, state, request, now) if ask.explain else UNSET,
+            decisions=encoding.decisions(decided, told, exposed),
+            explanations=explain(snapshot.ruleset, state, request, now) if ask.explain else None,
         )
 
     def encoding(self, snapshot: Snapshot) -> Encoding:

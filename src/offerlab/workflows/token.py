@@ -1,18 +1,21 @@
 """`decision_id`: a decision signed by the project, so that it needs no row and an exposure can't be invented.
 
-The token is base64url(msgpack(content)) + "." + base64url(first 16 bytes of HMAC-SHA256). It names the customer only
-by the vault's digest: who reads a log of tokens learns nothing about anybody.
+The token is base64url(msgpack(content)) + "." + base64url(16 bytes of BLAKE2b keyed with the project's secret; RFC
+7693). It names the customer only by the vault's digest: who reads a log of tokens learns nothing about anybody. BLAKE2b
+costs half of HMAC-SHA256, and a token of a hundred decisions is five thousand bytes long.
 """
 
 import base64
 import binascii
 import hmac
+import struct
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from offerlab.storage.mac import mac
+from offerlab.domain.experiment import SLOTS
 
 _SIGNATURE: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -20,13 +23,12 @@ _LONGEST: Final = 100_000
 
 
 class Entry(Struct, frozen=True, array_like=True):
-    """One enrolled decision."""
+    """One enrolled decision, but for its bucket: what is the same for every customer with this outcome."""
 
     experiment: int
     variant: int
     segment: str | None
     epoch: int
-    bucket: int
     propensity: float
     suppressed: str | None = None
     offer: str | None = None
@@ -38,25 +40,39 @@ class Content(Struct, frozen=True, array_like=True):
 
     Attributes:
         version: of the ruleset. decided_at: microseconds UTC. customer: the vault's digest.
-        entries: the decisions that enrolled.
+        entries: the decisions that enrolled. packed: their buckets, see `pack`.
     """
 
     version: int
     decided_at: int
     customer: bytes
     entries: tuple[Entry, ...]
+    packed: bytes
     channel: str | None = None
     placement: str | None = None
 
+    @property
+    def buckets(self) -> tuple[int, ...]:
+        """The slot of each entry's arm."""
+        return struct.unpack(f">{len(self.entries)}I", self.packed)
 
-ENTRY_FIELDS: Final = len(msgspec.structs.fields(Entry))
+
+def pack(draws: list[bytes]) -> bytes:
+    """The slots of arms drawn, four bytes each.
+
+    Args:
+        draws: the first 8 bytes of each draw's digest.
+    """
+    count = len(draws)
+    return struct.pack(f">{count}I", *[draw * SLOTS >> 64 for draw in struct.unpack(f">{count}Q", b"".join(draws))])
+
 
 _DECODER: Final = msgspec.msgpack.Decoder(Content)
 
 
-def seal(secret: bytes, body: bytes) -> str:
-    """The token for an encoded `Content`; `encoding.py` writes it."""
-    return (_text(body) + b"." + _text(_mac(secret, body))).decode()
+def seal(secret: bytes, body: bytes) -> bytes:
+    """The token, in ASCII, for an encoded `Content`; `encoding.py` writes it."""
+    return _text(body) + b"." + _text(_mac(secret, body))
 
 
 def read(secret: bytes, token: str) -> Content | None:
@@ -74,7 +90,7 @@ def read(secret: bytes, token: str) -> Content | None:
 
 
 def _mac(secret: bytes, body: bytes) -> bytes:
-    return mac(secret, b"decision:" + body)[:_SIGNATURE]
+    return blake2b(body, digest_size=_SIGNATURE, key=secret, person=b"decision").digest()
 
 
 def _text(raw: bytes) -> bytes:
