@@ -52,6 +52,7 @@ from offerlab.workflows.access import FirstStart, prepare
 from offerlab.workflows.audience import Audience
 from offerlab.workflows.courier import Courier, PostOffice
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.guarding import Watch
 from offerlab.workflows.housekeeping import Housekeeper
 from offerlab.workflows.keeping import FILE
 from offerlab.workflows.releasing import Sender
@@ -110,6 +111,7 @@ class App:
         courier: sends messages, once it is started.
         housekeeper: purges and mines on schedule, once it is started.
         calendar: keeps experiments' dates, once it is started.
+        watch: pauses experiments that do harm, once it is started.
     """
 
     def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart, courier: Courier) -> None:
@@ -117,6 +119,7 @@ class App:
         self.courier = courier
         self.housekeeper = Housekeeper(runtime)
         self.calendar = Calendar(runtime)
+        self.watch = Watch(runtime)
         self.runtime = runtime
         self.serving = serving
         self.first = first
@@ -134,6 +137,7 @@ class App:
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""
         await asyncio.to_thread(self.calendar.close)
+        await asyncio.to_thread(self.watch.close)
         await asyncio.to_thread(self.courier.close)
         await asyncio.to_thread(self.housekeeper.close)
         await asyncio.to_thread(self.web.state.studio.close)

@@ -7,7 +7,8 @@ OfferLabError
 │   └── InvalidMoments        sums that no data could have produced
 ├── NotFound              no such object in this project
 ├── Conflict              the object exists otherwise, or is not in the state this needs
-│   └── PreconditionFailed    it was changed since the caller read it (If-Match)
+│   ├── PreconditionFailed    it was changed since the caller read it (If-Match)
+│   └── NotAcknowledged       a guardrail paused it, and nobody said to have read that
 ├── Forbidden             the caller may not do this
 │   └── Unauthenticated       nobody was named, or nobody we know
 ├── TooLarge              a body, batch or tree above its written limit
@@ -82,6 +83,12 @@ class PreconditionFailed(Conflict):
     """The object was changed since the caller read it."""
 
     code = "precondition_failed"
+
+
+class NotAcknowledged(Conflict):
+    """A guardrail paused the experiment: whoever resumes it says to have read why."""
+
+    code = "not_acknowledged"
 
 
 class Forbidden(OfferLabError):

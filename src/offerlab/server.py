@@ -94,6 +94,7 @@ def run(settings: Settings) -> None:
         app.courier.start(alone=settings.embedded)
         app.housekeeper.start()
         app.calendar.start()
+        app.watch.start()
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)

@@ -124,11 +124,11 @@ def test_a_ramp_that_does_not_rise_is_refused(service: Service, ramp: list[tuple
 
 
 def test_what_may_still_change_is_listed(service: Service) -> None:
-    """All of a draft, six things of a started one (the refusal names them too), nothing after the end."""
+    """All of a draft, seven things of a started one (the refusal names them too), nothing after the end."""
     service.made("/v1/experiments", COFFEE_ADDON)
     assert status(service)["may_change"] == ["*"]
     service.post("/v1/experiments/coffee-addon/start")
-    listed = ["weights", "allocation", "traffic", "ramp", "name", "hypothesis"]
+    listed = ["weights", "allocation", "traffic", "ramp", "auto_pause", "name", "hypothesis"]
     assert status(service)["may_change"] == listed
     refused = service.call("PUT", "/v1/experiments/coffee-addon", {**COFFEE_ADDON, "window_days": 3})
     assert (refused.status_code, refused.json()["extra"]["may_change"]) == (409, listed)

@@ -10,7 +10,7 @@ from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import change
 from offerlab.api.definitions import patched, same_key, snapshot_of
 from offerlab.api.lists import QUERY, Page, page_of
-from offerlab.api.requests import NewExperiment, Reweigh, StopExperiment
+from offerlab.api.requests import NewExperiment, ResumeExperiment, Reweigh, StopExperiment
 from offerlab.api.responses import ExperimentView, experiment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.experiment import EVERYONE, Experiment
@@ -22,6 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 
 _NEW: Final = msgspec.json.Decoder(NewExperiment)
 _REWEIGH: Final = msgspec.json.Decoder(Reweigh)
+_RESUME: Final = msgspec.json.Decoder(ResumeExperiment)
 _STOP: Final = msgspec.json.Decoder(StopExperiment)
 _SETTINGS: Final = tuple(field.name for field in msgspec.structs.fields(NewExperiment))
 _STATUS: Final = Parameter("status", str | None, "only experiments in this status")
@@ -83,7 +84,7 @@ async def put_experiment(request: AnyRequest, key: FromPath[str]) -> Response[by
     ),
 )
 async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
-    """On a draft any setting; on a started experiment weights, allocation, traffic, ramp, name and hypothesis."""
+    """On a draft any setting; on a started experiment what its `may_change` lists."""
     body = await bounded(request, DEFINITION_LIMIT)
     known = _found(request, key)
     if known.status == "draft":
@@ -101,6 +102,8 @@ async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[
                 name=sent.name,
                 hypothesis=sent.hypothesis,
             )
+            if sent.auto_pause is not None:
+                fresh = authoring.set_auto_pause(desk, key, on=sent.auto_pause)
             if sent.ramp is not None:
                 fresh = authoring.plan_ramp(desk, key, tuple(step.to_domain() for step in sent.ramp))
         return 200, experiment_view(fresh)
@@ -148,10 +151,24 @@ async def pause_experiment(request: AnyRequest, key: FromPath[str]) -> Response[
     return await change(request, lambda desk: (200, experiment_view(authoring.pause(desk, key))))
 
 
-@post(**_step("resume", "Resume after a pause"))
+@post(
+    "/v1/experiments/{key:str}/resume",
+    opt=operation(
+        "define",
+        "Resume after a pause; one by a guardrail is acknowledged",
+        body=ResumeExperiment,
+        answers={200: ExperimentView},
+    ),
+)
 async def resume_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
-    """Resume."""
-    return await change(request, lambda desk: (200, experiment_view(authoring.resume(desk, key))))
+    """Resume; an empty body acknowledges nothing (409 `not_acknowledged` where a guardrail paused it)."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    sent = decode(body or b"{}", _RESUME)
+
+    def work(desk: Desk) -> tuple[int, object]:
+        return 200, experiment_view(authoring.resume(desk, key, acknowledge=sent.acknowledge, note=sent.note))
+
+    return await change(request, work, body=body)
 
 
 @post(**_step("archive", "Put a draft or stopped experiment away"))

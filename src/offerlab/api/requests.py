@@ -320,6 +320,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
     starts_at: Moment | None = None
     ends_at: Moment | None = None
     ramp: Ramp = ()
+    auto_pause: bool = True
     analysis: AnalysisBody = AnalysisBody()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
     forced: dict[Word, Key] = {}
@@ -354,6 +355,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
             starts_at=None if self.starts_at is None else to_micros(self.starts_at, field="starts_at"),
             ends_at=None if self.ends_at is None else to_micros(self.ends_at, field="ends_at"),
             ramp=tuple(step.to_domain() for step in self.ramp),
+            auto_pause=self.auto_pause,
             analysis=AnalysisPlan(
                 alpha=self.analysis.alpha,
                 power=self.analysis.power,
@@ -390,8 +392,16 @@ class Reweigh(_Body, frozen=True, kw_only=True):
     allocation: dict[Key, dict[Key, Share]] | None = None
     traffic: Share | None = None
     ramp: Ramp | None = None
+    auto_pause: bool | None = None
     name: Name | None = None
     hypothesis: Prose | None = None
+
+
+class ResumeExperiment(_Body, frozen=True, kw_only=True):
+    """After a pause by a guardrail: that its reason was read, and why the experiment goes on."""
+
+    acknowledge: bool = False
+    note: Annotated[str, Meta(max_length=2_000)] = ""
 
 
 class StopExperiment(_Body, frozen=True, kw_only=True):

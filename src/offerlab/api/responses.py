@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import SLOTS, Experiment, control_of, may_change
+from offerlab.domain.halt import Halt
 from offerlab.domain.metric import Counted, CustomMetric, Metric
 from offerlab.domain.money import from_micro, text
 from offerlab.domain.offer import Offer
@@ -106,6 +107,20 @@ class EpochView(Struct, frozen=True, kw_only=True):
     weights: dict[str, dict[str, float]]
 
 
+class HaltView(Struct, frozen=True, kw_only=True):
+    """A guardrail that paused the experiment: what got worse where and by how much, and who has read that."""
+
+    at: str
+    metric: str
+    variant: str
+    reference: str
+    estimate: float
+    customers: int
+    acknowledged_at: str | None
+    acknowledged_by: str | None
+    note: str
+
+
 class ExperimentView(Struct, frozen=True, kw_only=True):
     """An experiment with its life so far."""
 
@@ -128,6 +143,8 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     ends_at: str | None
     ramp: list[dict[str, object]]
     ramp_halted: str
+    auto_pause: bool
+    halts: list[HaltView]
     started_at: str | None
     stopped_at: str | None
     analysis: dict[str, object]
@@ -265,6 +282,8 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         ends_at=_time(experiment.ends_at),
         ramp=[{"at": iso(step.at), "traffic": step.traffic} for step in experiment.ramp],
         ramp_halted=experiment.ramp_halted,
+        auto_pause=experiment.auto_pause,
+        halts=[_halt(one) for one in experiment.halts],
         started_at=_time(experiment.epochs[0].started_at if experiment.epochs else None),
         stopped_at=_time(None if stopped is None else stopped.at),
         analysis={
@@ -283,6 +302,20 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         revision=experiment.revision,
         created_at=iso(experiment.created_at),
         may_change=may_change(experiment.status),
+    )
+
+
+def _halt(halt: Halt) -> HaltView:
+    return HaltView(
+        at=iso(halt.at),
+        metric=halt.metric,
+        variant=halt.variant,
+        reference=halt.reference,
+        estimate=halt.estimate,
+        customers=halt.customers,
+        acknowledged_at=_time(halt.read_at),
+        acknowledged_by=halt.read_by or None,
+        note=halt.note,
     )
 
 

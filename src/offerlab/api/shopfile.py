@@ -41,7 +41,7 @@ Action = Literal["create", "change", "start", "reweigh"]
 
 FILE_LIMIT: Final = 20_000_000
 _SAME: Final = 1e-6
-_MAY_CHANGE: Final = frozenset(("name", "hypothesis", "traffic", "allocation"))
+_MAY_CHANGE: Final = frozenset(("name", "hypothesis", "traffic", "allocation", "auto_pause"))
 
 
 class ShopExperiment(NewExperiment, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -357,6 +357,9 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
     if changes:
         planned = Planned(kind="experiment", key=known.key, action="reweigh", fields=tuple(changes))
         yield Step(planned, authoring.reweigh, (known.key,), changes)
+    if one.auto_pause != known.auto_pause:
+        planned = Planned(kind="experiment", key=known.key, action="change", fields=("auto_pause",))
+        yield Step(planned, authoring.set_auto_pause, (known.key,), {"on": one.auto_pause})
 
 
 def _alike(a: Mapping[str, float], b: Mapping[str, float]) -> bool:

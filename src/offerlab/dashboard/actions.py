@@ -16,6 +16,7 @@ from offerlab.dashboard.frame import AnyRequest, Visit, check_form, enter, html,
 from offerlab.dashboard.readings import readings_of
 from offerlab.dashboard.reports import address_of, experiment_of
 from offerlab.dashboard.speech import Speech
+from offerlab.dashboard.view import halt_lines
 from offerlab.domain.experiment import EVERYONE, SLOTS, Conclusion, Experiment
 from offerlab.errors import Conflict, Forbidden
 from offerlab.reporting.report import Report
@@ -123,7 +124,10 @@ def _perform(request: AnyRequest, visit: Visit, experiment: Experiment, step: St
         case "pause":
             authoring.pause(desk, key, note=form.get("note", "").strip())
         case "resume":
-            authoring.resume(desk, key)
+            if experiment.unread_halts and form.get("acknowledge") != "yes":
+                raise Refusal(Speech(visit.language, "USD", 0).words("acknowledge_missing"), "acknowledge")
+            acknowledged = form.get("acknowledge") == "yes"
+            authoring.resume(desk, key, acknowledge=acknowledged, note=form.get("note", "").strip())
         case "archive":
             authoring.archive(desk, key)
         case "ramp":
@@ -192,7 +196,8 @@ def _confirm(
         problem_at=refusal.at if refusal else None,
         weights=_arm_weights(experiment, form) if step == "ramp" else None,
         ending=_ending(experiment, report, form, speech) if step == "end" and report is not None else None,
-        with_note=step in ("pause", "end"),
+        acknowledge=step == "resume" and bool(experiment.unread_halts),
+        with_note=step in ("pause", "end") or (step == "resume" and bool(experiment.unread_halts)),
         note=form.get("note", ""),
     )
 
@@ -202,7 +207,8 @@ def _consequences(visit: Visit, experiment: Experiment, step: Step, report: Repo
     customers = speech.count(report.facts.customers if report else 0)
     if step != "start":
         said = words.maybe(f"{step}_what", n=customers)
-        return [said] if said else [sentence_of(report, speech)] if report else []
+        halted = halt_lines(experiment, speech) if step == "resume" else []
+        return [*halted, said] if said else [sentence_of(report, speech)] if report else []
     known = visit.snapshot.segments
     audience = ", ".join(known[key].name or key if key in known else key for key in experiment.segments)
     split = ", ".join(f"{arm.key} {speech.share(arm.weight)}" for arm in experiment.variants)

@@ -26,6 +26,7 @@ def setup_of(experiment: Experiment, snapshot: Snapshot, speech: Speech) -> list
         said.append(
             (words("b_guardrails"), [_guardrail(key, metrics.margins.get(key), speech) for key in metrics.guardrails])
         )
+        said.append((words("auto_pause"), words("auto_pause_on" if experiment.auto_pause else "auto_pause_off")))
     if metrics.secondary:
         said.append((words("b_secondary"), [speech.metric(key) for key in metrics.secondary]))
     said += [

@@ -95,6 +95,8 @@ def _needs(read: Reading, speech: Speech) -> list[Need]:
             found.append(need(f"{words('need_decision')} {sentence_of(report, speech)}", "go", "pass"))
         elif not found and experiment.ends_at is not None and experiment.ends_at < speech.now:
             found.append(need(words("need_end"), "look", "look"))
+    if experiment.status == "paused" and experiment.unread_halts:
+        found.append(need(words("need_halt"), "halt", "stop", "#guardrails"))
     final = report.maturity.final_at
     if experiment.status == "stopped" and report.state == "final" and final is not None:
         since = speech.now - _moment(final)

@@ -268,6 +268,7 @@ class _Page:
         last = experiment.changes[-1] if experiment.changes else None
         if experiment.status == "paused" and last is not None:
             said.append(self.words("paused_band", when=speech.moment(last.at)))
+            said += halt_lines(experiment, speech)
         if experiment.status in ("stopped", "archived") and last is not None:
             ended = next((each for each in reversed(experiment.changes) if each.status == "stopped"), last)
             served = ended.serve.get(EVERYONE) or ", ".join(
@@ -692,6 +693,21 @@ class _Page:
 
     def _arm(self, variant: str) -> Cell:
         return Cell(variant, number=False, mark=glyphs.arm(plots.arm_index(self.report, variant)))
+
+
+def halt_lines(experiment: Experiment, speech: Speech) -> list[str]:
+    """Why it paused by itself, a sentence for each guardrail that nobody has acknowledged."""
+    return [
+        speech.words(
+            "halted",
+            g=speech.metric(one.metric),
+            v=one.variant,
+            c=one.reference,
+            x=speech.effect(one.estimate, experiment.metrics.definition(one.metric).unit, size=True),
+            n=speech.count(one.customers),
+        )
+        for one in experiment.unread_halts
+    ]
 
 
 def _proof(code: str) -> str:

@@ -52,6 +52,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "실제 상품과 주문으로 먼저 둘러볼 수도 있어요.",
     ),
     "need_guardrail": ("A guardrail is past its limit.", "가드레일 지표가 한도를 넘었어요."),
+    "need_halt": (
+        "A guardrail paused it. Read why, then resume or end it.",
+        "가드레일 지표 때문에 스스로 멈췄어요. 까닭을 읽고 다시 진행하거나 끝내 주세요.",
+    ),
     "need_decision": ("Ready for a decision.", "결정할 준비가 됐어요."),
     "need_end": ("The planned end has passed.", "종료 예정일이 지났어요."),
     "need_final": ("Final: nothing can change any more.", "확정됐어요. 이제 숫자가 바뀌지 않아요."),
@@ -114,6 +118,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "paused_band": (
         "Paused since {when}. Decisions serve control; nobody is exposed.",
         "{when}부터 일시 중지 상태예요. 모두 대조군으로 응답하고 노출하지 않아요.",
+    ),
+    "halted": (
+        "It paused by itself: the {g} of {v} was {x} worse than that of {c}, too much for luck ({n} customers).",
+        "스스로 멈췄어요. {v} 안의 {g} 지표가 {c} 안보다 {x} 나빠졌고, 고객 {n}명에서 우연으로 보기 어려워요.",
     ),
     "because": ("Because: {note}", "사유: {note}"),
     "on_time": ("ended on its planned date", "계획한 날짜에 끝남"),
@@ -431,6 +439,12 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "looks_always": ("any time", "언제든"),
     "looks_group": ("planned looks until the end date", "종료일까지 정해진 시점"),
     "looks_fixed": ("once, at the end", "마지막에 한 번"),
+    "auto_pause": ("Pause by itself", "스스로 멈추기"),
+    "auto_pause_on": (
+        "when a guardrail shows harm, whoever is asleep",
+        "가드레일 지표가 나빠지면 사람이 없어도 멈춰요",
+    ),
+    "auto_pause_off": ("off: a person has to look", "꺼짐: 사람이 직접 봐야 해요"),
     "margin_of": ("limit {m}", "한도 {m}"),
     "planned_dates": ("Planned dates", "예정일"),
     "no_dates": ("none", "없음"),
@@ -466,6 +480,11 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "Customers see the arm they were in before the pause. {n} customers are in the comparison.",
         "고객은 멈추기 전과 같은 안을 봐요. 비교 중인 고객은 {n}명이에요.",
     ),
+    "acknowledge": (
+        "I have read why it paused; this does not pause it again.",
+        "멈춘 까닭을 읽었어요. 같은 까닭으로는 다시 멈추지 않아요.",
+    ),
+    "acknowledge_missing": ("Say that you have read why it paused.", "멈춘 까닭을 읽었다고 표시해 주세요."),
     "archive_title": ("Archive {key}?", "{key} 실험을 보관할까요?"),
     "archive_what": (
         "It leaves the lists and decisions. Nothing is deleted.",

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
+from offerlab.domain.halt import Halt
 from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role
 from offerlab.errors import Conflict, InvalidDefinition, InvalidPlan
 
@@ -152,6 +153,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
         changes: the life so far, in order.
         starts_at, ends_at: microseconds UTC, planned.
         ramp: how traffic grows after the start. ramp_halted: why it does not grow any more; empty while it may.
+        auto_pause: whether a guardrail that shows harm pauses it. halts: those that did, in order.
         revision: raised by every stored change.
     """
 
@@ -174,6 +176,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
     ends_at: int | None = None
     ramp: tuple[RampStep, ...] = ()
     ramp_halted: str = ""
+    auto_pause: bool = True
+    halts: tuple[Halt, ...] = ()
     analysis: AnalysisPlan = AnalysisPlan()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
     forced: dict[str, str] = {}
@@ -208,6 +212,11 @@ class Experiment(Struct, frozen=True, kw_only=True):
         return self.epochs[-1].claims if self.epochs else ()
 
     @property
+    def unread_halts(self) -> tuple[Halt, ...]:
+        """Guardrails that paused it and that nobody has acknowledged yet."""
+        return tuple(halt for halt in self.halts if halt.read_at is None)
+
+    @property
     def reweighted(self) -> bool:
         """Whether an exposed customer may stand elsewhere than hash alone says today.
 
@@ -238,7 +247,7 @@ def control_of(variants: tuple[Variant, ...]) -> int | None:
     return bare[0] if len(bare) == 1 else None
 
 
-MAY_CHANGE: Final = ("weights", "allocation", "traffic", "ramp", "name", "hypothesis")
+MAY_CHANGE: Final = ("weights", "allocation", "traffic", "ramp", "auto_pause", "name", "hypothesis")
 """What may change on a started experiment; everything else froze at its start."""
 
 

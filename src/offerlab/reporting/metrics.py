@@ -11,8 +11,9 @@ from offerlab.domain.experiment import Experiment
 from offerlab.domain.metric import Metric, Role
 from offerlab.reporting.beliefs import beliefs, chances
 from offerlab.reporting.comparing import Asked, capped_contrast, columns_of, contrast_of
+from offerlab.reporting.harm import converters_in, exact_rate, is_harmed
 from offerlab.reporting.looking import PastLook, looks_at
-from offerlab.reporting.measures import COSTED, FLAGS, Measure, measure_of, measured, nonzero
+from offerlab.reporting.measures import COSTED, Measure, measure_of, measured
 from offerlab.reporting.report import (
     Arm,
     Capped,
@@ -32,7 +33,6 @@ from offerlab.stats.looks import Rule
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
 from offerlab.stats.prior import FALLBACK, Prior
-from offerlab.stats.rare import rate_ratio
 from offerlab.stats.sequential import Look, alpha_now, is_burnt_in
 
 _LARGEST_MARGIN = 0.999  # a relative margin of one would let the metric vanish
@@ -242,18 +242,10 @@ def _is_early(cautions: Sequence[Caution]) -> bool:
 
 def _exact(frame: Frame, key: str, reference: int, treatment: int) -> Estimate | None:
     """A rate before its normal theory holds: the exact sequence over the converters, stratum by stratum."""
-    value = frame.measure(key).numerator
     if frame.metric(key).kind != "proportion":
         return None
-    strata = frame.strata.pairs((value,), reference, treatment)
-    shares = frame.strata.shares(reference, treatment)
-    if len(shares) != len(strata) or not all(0.0 < share < 1.0 for share in shares):
-        return None
-    counts = [(float(each.control.converters(0)), float(each.treated.converters(0))) for each in strata]
-    entered = [float(each.control.n) + float(each.treated.n) for each in strata]
-    control, treated = [came for came, _ in counts], [came for _, came in counts]
-    said = rate_ratio(control, treated, entered, shares, alpha=frame.rule.alpha)
-    return None if isinstance(said, stats.Undetermined) else _estimate(said)
+    said = exact_rate(frame.asked(key), frame.strata, reference, treatment, alpha=frame.rule.alpha)
+    return None if said is None or isinstance(said, stats.Undetermined) else _estimate(said)
 
 
 def _safe(said: stats.Outcome, frame: Frame, looks: Sequence[Look]) -> stats.Outcome:
@@ -269,8 +261,8 @@ def _reason(said: stats.Outcome) -> Undetermined:
 def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
     """The effect with its limit: the plan's margin, or the smallest change worth noticing.
 
-    A guardrail has its own one-sided error, half of the plan's alpha, at every look; it is `past` its limit when the
-    whole range is, or when harm is shown and the estimate lies beyond the margin.
+    A guardrail has its own one-sided error, half of the plan's alpha, at every look (`harm.py`); it is `past` its limit
+    when the whole range is, or when harm is shown and the estimate lies beyond the margin.
     """
     plan = frame.experiment.analysis
     size = frame.experiment.metrics.margins.get(key, plan.mde)
@@ -284,15 +276,23 @@ def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
     def test(alpha: float) -> stats.Outcome:
         return contrast_of(frame.asked(key), frame.strata, reference, treatment, [alpha]).said[0]
 
+    harmed = is_harmed(
+        frame.metric(key),
+        frame.asked(key),
+        frame.strata,
+        reference,
+        treatment,
+        alpha=plan.alpha / 2,
+        planned=plan.planned_customers,
+    )
     rule = replace(frame.rule, alpha=plan.alpha / 2, sides=1)
     said = guard(test, margin, frame.strata.n, rule, looks_at(frame.looks, key, effect.variant))
-    if isinstance(said, stats.Undetermined):
-        return replace(effect, limit="cant_tell", margin=size * abs(level))
+    state = "cannot_tell" if isinstance(said, stats.Undetermined) else said.state
     worse = -margin.sign * effect.absolute.estimate > size * abs(level)
-    limit: Limit = "within" if said.state == "within_limit" else "cant_tell"
-    if said.state == "past_limit" or (said.harmed and worse):
+    limit: Limit = "within" if state == "within_limit" else "cant_tell"
+    if state == "past_limit" or (harmed and worse):
         limit = "past"
-    return replace(effect, limit=limit, margin=size * abs(level), harmed=said.harmed)
+    return replace(effect, limit=limit, margin=size * abs(level), harmed=harmed)
 
 
 def _estimate(said: stats.Outcome) -> Estimate:
@@ -322,12 +322,7 @@ def _cautions(
     frame: Frame, key: str, reference: int, treatment: int, now: stats.Effect, strata: int
 ) -> tuple[Caution, ...]:
     told = [Caution(each.code, each.detail) for each in now.warnings]
-    arms = [frame.strata.arm(i) for i in (reference, treatment)]
-    value = frame.measure(key).numerator
-    flag = (value if value in FLAGS else nonzero(value),)
-    at = frame.strata.cells.monomials.index(flag)
-    converters = float(sum(tally.sums[at] for tally in arms))
-    share = min(tally.n for tally in arms) / sum(tally.n for tally in arms)
+    converters, share = converters_in(frame.asked(key), frame.strata, reference, treatment)
     started = frame.rule.kind == "fixed" or is_burnt_in(converters, share)
     if not started and not any(each.code == "too_few" for each in told):
         told.append(Caution("too_few", "Fewer than 40 customers with a value are expected in the smaller arm so far."))

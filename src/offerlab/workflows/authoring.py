@@ -4,7 +4,7 @@ Each verb is one transaction that also raises the project's version and writes t
 process already serves by it. What experiments are made of is defined in `defining`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,9 +24,10 @@ from offerlab.domain.experiment import (
     check_experiment,
     moved,
 )
+from offerlab.domain.halt import Halt
 from offerlab.domain.schedule import check_ramp, due
 from offerlab.domain.webhook import MessageType
-from offerlab.errors import Conflict, InvalidDefinition, NotFound
+from offerlab.errors import Conflict, InvalidDefinition, NotAcknowledged, NotFound
 from offerlab.storage import experiments, metrics, offers, segments
 from offerlab.storage.arrivals import recent_customers
 from offerlab.storage.database import reading
@@ -134,6 +135,23 @@ def reweigh(
     return fresh
 
 
+def set_auto_pause(desk: Desk, key: str, *, on: bool) -> Experiment:
+    """Switch the pause by a guardrail on or off while the experiment lives.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it is neither running nor paused.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if not known.is_live:
+            raise Conflict(f"experiment {key!r} is {known.status}: nothing is split", extra={"status": known.status})
+        fresh = replace(known, auto_pause=on, revision=known.revision + 1)
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "set_auto_pause", f"experiment:{key}", before=known.auto_pause, after=on)
+    return fresh
+
+
 def plan_ramp(desk: Desk, key: str, ramp: tuple[RampStep, ...]) -> Experiment:
     """Plan how traffic grows from now on; a halted ramp goes on by the new plan.
 
@@ -234,9 +252,76 @@ def pause(desk: Desk, key: str, *, note: str = "") -> Experiment:
     return _act(desk, key, "pause", note=note)
 
 
-def resume(desk: Desk, key: str) -> Experiment:
-    """Resume after a pause: everybody is in the arm they were in."""
-    return _act(desk, key, "resume")
+def halt(desk: Desk, key: str, found: Sequence[Halt]) -> Experiment:
+    """Pause a running experiment because guardrails show harm; once for each of them.
+
+    Args:
+        desk: who acts where.
+        key: of the experiment.
+        found: the guardrails, at least one.
+
+    Raises:
+        Conflict: it does not run any more, or was paused for all of them before: somebody was faster.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        before = {(one.metric, one.variant) for one in known.halts}
+        fresh_halts = tuple(one for one in found if (one.metric, one.variant) not in before)
+        if not fresh_halts:
+            raise Conflict(f"experiment {key!r} was paused for this before")
+        fresh = replace(moved(known, "pause", now=desk.runtime.now()), halts=(*known.halts, *fresh_halts), note="")
+        experiments.save(connection, fresh, seen=known.revision)
+        why = [
+            {
+                "metric": one.metric,
+                "variant": one.variant,
+                "reference": one.reference,
+                "estimate": one.estimate,
+                "customers": one.customers,
+            }
+            for one in fresh_halts
+        ]
+        desk.log(connection, "auto_pause", f"experiment:{key}", before={"status": known.status}, after=why)
+        told: dict[str, object] = {"experiment": key, "status": fresh.status, "note": "", "guardrails": why}
+        announce(desk, connection, "experiment.paused", told)
+    return fresh
+
+
+def resume(desk: Desk, key: str, *, acknowledge: bool = False, note: str = "") -> Experiment:
+    """Resume after a pause: everybody is in the arm they were in.
+
+    Args:
+        desk: who acts where.
+        key: of the experiment.
+        acknowledge: that the guardrails that paused it were read; these do not pause it again.
+        note: why it goes on.
+
+    Raises:
+        NotFound: no such experiment.
+        NotAcknowledged: a guardrail paused it, and nobody says to have read that.
+        Conflict: it is not paused.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        now = desk.runtime.now()
+        fresh = moved(known, "resume", now=now)
+        unread = [f"{one.metric} in {one.variant!r}" for one in known.unread_halts]
+        if unread and not acknowledge:
+            raise NotAcknowledged(
+                f"experiment {key!r} was paused because of {', '.join(unread)}: acknowledge that to resume",
+                field="acknowledge",
+                extra={"guardrails": sorted({one.metric for one in known.unread_halts})},
+            )
+        halts = tuple(
+            replace(one, read_at=now, read_by=desk.actor, note=note) if one.read_at is None else one
+            for one in known.halts
+        )
+        fresh = replace(fresh, halts=halts, note=note or known.note)
+        experiments.save(connection, fresh, seen=known.revision)
+        after: dict[str, object] = {"status": fresh.status, "note": note, "acknowledged": unread}
+        desk.log(connection, "resume", f"experiment:{key}", before={"status": known.status}, after=after)
+        announce(desk, connection, _TOLD["resume"], {"experiment": key, **after})
+    return fresh
 
 
 def archive(desk: Desk, key: str) -> Experiment:
@@ -319,6 +404,7 @@ def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
         conclusion=known.conclusion,
         note=known.note,
         ramp_halted=known.ramp_halted,
+        halts=known.halts,
         created_at=known.created_at,
         revision=known.revision,
         traffic=sent.traffic if known.status == "draft" else known.traffic,
