@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.attribute import Attribute, AttributeType
 from offerlab.domain.clock import to_micros
 from offerlab.domain.experiment import (
@@ -287,6 +288,19 @@ class AnalysisBody(_Body, frozen=True, kw_only=True):
     planned_customers: Annotated[int, Meta(ge=2, le=2**40)] | None = None
 
 
+class AdaptiveBody(_Body, frozen=True, kw_only=True):
+    """Weights that follow the results, a batch at a time; no arm falls below `floor`, `uniform` stays split evenly."""
+
+    rule: Literal["top_two", "thompson"] = "top_two"
+    floor: float = 0.05
+    uniform: float = 0.1
+    every_hours: int = 24
+
+    def to_domain(self) -> Adaptive:
+        """The same; the experiment checks it."""
+        return Adaptive(rule=self.rule, floor=self.floor, uniform=self.uniform, every_hours=self.every_hours)
+
+
 class RampStepBody(_Body, frozen=True, kw_only=True):
     """From `at` on, this share of eligible customers enters."""
 
@@ -320,6 +334,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
     starts_at: Moment | None = None
     ends_at: Moment | None = None
     ramp: Ramp = ()
+    adaptive: AdaptiveBody | None = None
     auto_pause: bool = True
     analysis: AnalysisBody = AnalysisBody()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
@@ -355,6 +370,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
             starts_at=None if self.starts_at is None else to_micros(self.starts_at, field="starts_at"),
             ends_at=None if self.ends_at is None else to_micros(self.ends_at, field="ends_at"),
             ramp=tuple(step.to_domain() for step in self.ramp),
+            adaptive=None if self.adaptive is None else self.adaptive.to_domain(),
             auto_pause=self.auto_pause,
             analysis=AnalysisPlan(
                 alpha=self.analysis.alpha,

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import SLOTS, Experiment, control_of, may_change
 from offerlab.domain.halt import Halt
@@ -143,6 +144,7 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     ends_at: str | None
     ramp: list[dict[str, object]]
     ramp_halted: str
+    adaptive: Adaptive | None
     auto_pause: bool
     halts: list[HaltView]
     started_at: str | None
@@ -282,6 +284,7 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         ends_at=_time(experiment.ends_at),
         ramp=[{"at": iso(step.at), "traffic": step.traffic} for step in experiment.ramp],
         ramp_halted=experiment.ramp_halted,
+        adaptive=experiment.adaptive,
         auto_pause=experiment.auto_pause,
         halts=[_halt(one) for one in experiment.halts],
         started_at=_time(experiment.epochs[0].started_at if experiment.epochs else None),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from offerlab.dashboard.speech import Speech
+from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.experiment import Experiment
 from offerlab.reporting import figures
 from offerlab.workflows.snapshot import Snapshot
@@ -22,6 +23,8 @@ def setup_of(experiment: Experiment, snapshot: Snapshot, speech: Speech) -> list
         (words("arms"), [_arm(experiment, i, snapshot, speech) for i in range(len(experiment.variants))]),
         (words("b_primary"), speech.metric(metrics.primary)),
     ]
+    if experiment.adaptive is not None:
+        said.append((words("adaptive"), _adaptive(experiment.adaptive, speech)))
     if metrics.guardrails:
         said.append(
             (words("b_guardrails"), [_guardrail(key, metrics.margins.get(key), speech) for key in metrics.guardrails])
@@ -44,6 +47,16 @@ def setup_of(experiment: Experiment, snapshot: Snapshot, speech: Speech) -> list
         (words("planned_dates"), " – ".join(dates) or words("no_dates")),
     ]
     return said
+
+
+def _adaptive(adaptive: Adaptive, speech: Speech) -> str:
+    return speech.words(
+        "adaptive_text",
+        h=adaptive.every_hours,
+        rule=speech.words(f"rule_{adaptive.rule}"),
+        floor=speech.share(adaptive.floor),
+        uniform=speech.share(adaptive.uniform),
+    )
 
 
 def _arm(experiment: Experiment, index: int, snapshot: Snapshot, speech: Speech) -> str:

@@ -439,6 +439,13 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "looks_always": ("any time", "언제든"),
     "looks_group": ("planned looks until the end date", "종료일까지 정해진 시점"),
     "looks_fixed": ("once, at the end", "마지막에 한 번"),
+    "adaptive": ("Weights follow the results", "결과를 따르는 비율"),
+    "adaptive_text": (
+        "every {h} hours ({rule}); no arm under {floor}, {uniform} stay split evenly",
+        "{h}시간마다({rule}), 안마다 최소 {floor}, {uniform} 고객은 늘 고르게 나눔",
+    ),
+    "rule_top_two": ("best and second best share", "가장 좋은 두 안에 나눔"),
+    "rule_thompson": ("the best gets most", "가장 좋은 안에 몰아 줌"),
     "auto_pause": ("Pause by itself", "스스로 멈추기"),
     "auto_pause_on": (
         "when a guardrail shows harm, whoever is asleep",
@@ -555,6 +562,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "u_denominator_zero": ("nothing to divide by yet", "아직 나눌 값이 없어요"),
     "u_no_cost": ("unit costs are missing", "상품 원가가 없어요"),
     "u_no_reference": ("no other arm to compare with", "비교할 다른 안이 없어요"),
+    "u_follows_results": (
+        "the weights followed the results, and ratios can't be read without bias then",
+        "비율이 결과를 따라 바뀌어서 나눗셈 지표는 치우침 없이 읽을 수 없어요",
+    ),
     "u_no_control": ("there is no control group", "대조군이 없어요"),
     "u_not_started": ("it has not begun", "아직 시작하지 않았어요"),
     "u_other": ("can't be said yet: {detail}", "아직 말할 수 없어요({detail})"),

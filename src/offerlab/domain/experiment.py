@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
+from offerlab.domain.adaptive import Adaptive, check_adaptive
 from offerlab.domain.halt import Halt
 from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role
 from offerlab.errors import Conflict, InvalidDefinition, InvalidPlan
@@ -153,6 +154,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
         changes: the life so far, in order.
         starts_at, ends_at: microseconds UTC, planned.
         ramp: how traffic grows after the start. ramp_halted: why it does not grow any more; empty while it may.
+        adaptive: how the weights follow the results; None: they stay until a person changes them.
         auto_pause: whether a guardrail that shows harm pauses it. halts: those that did, in order.
         revision: raised by every stored change.
     """
@@ -176,6 +178,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     ends_at: int | None = None
     ramp: tuple[RampStep, ...] = ()
     ramp_halted: str = ""
+    adaptive: Adaptive | None = None
     auto_pause: bool = True
     halts: tuple[Halt, ...] = ()
     analysis: AnalysisPlan = AnalysisPlan()
@@ -310,6 +313,8 @@ def check_experiment(experiment: Experiment) -> None:
         raise InvalidDefinition("a segment stands here twice", field="segments")
     _check_metrics(experiment.metrics)
     _check_plan(experiment)
+    if experiment.adaptive is not None:
+        _check_adaptive(experiment, experiment.adaptive)
     for i, arm in enumerate(experiment.variants):
         _check_value(arm.value, experiment.value_type, f"variants[{i}].value")
 
@@ -378,6 +383,18 @@ def _check_metrics(plan: MetricPlan) -> None:
             raise InvalidDefinition(f"{key!r} is no guardrail of this experiment", field=f"metrics.margins.{key}")
         if not 0 <= margin <= 1:
             raise InvalidPlan(f"a margin of {margin} is outside [0, 1]", field=f"metrics.margins.{key}")
+
+
+def _check_adaptive(experiment: Experiment, adaptive: Adaptive) -> None:
+    if experiment.holdout is not None:
+        raise InvalidDefinition("a holdout keeps its weights", field="adaptive")
+    check_adaptive(
+        adaptive,
+        arms=len(experiment.variants),
+        kind=experiment.metrics.definition(experiment.metrics.primary).kind,
+        sequential=experiment.analysis.sequential,
+        segmented=bool(experiment.allocation),
+    )
 
 
 def _check_plan(experiment: Experiment) -> None:

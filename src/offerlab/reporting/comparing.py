@@ -16,16 +16,18 @@ from offerlab.domain.metric import MetricKind
 from offerlab.reporting.measures import COVARIATES, MEASURES, Measure
 from offerlab.reporting.split import Arms, Strata
 from offerlab.stats import contrast, trust
+from offerlab.stats.adaptive import adaptive_difference
 from offerlab.stats.comparison import compare
 from offerlab.stats.cuped import adjusted_differences, adjusted_pair
 from offerlab.stats.effect import Effect, Interval, Outcome, Undetermined
 from offerlab.stats.effects import SHAPES
 from offerlab.stats.means import mean_differences
-from offerlab.stats.moments import merge_all, stack
+from offerlab.stats.moments import Moments, merge_all, stack
 from offerlab.stats.pair import Level, Pair, independent, mean_level, ratio_level
 from offerlab.stats.proportions import proportion_differences
 from offerlab.stats.ratios import ratio_differences
 from offerlab.stats.roi import increments, return_on_cost
+from offerlab.stats.sequential import signed_z
 from offerlab.stats.stratified import post_stratify
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ def capped_contrast(
     limit = strata.cells.limits.get(asked.measure.numerator)
     if limit is None or not limit.touched:
         return None
+    if strata.follows_results:
+        return None
     below = replace(asked, measure=replace(asked.measure, numerator=limit.below))
     if not strata.cells.has(*([limit.below] * 3)):
         return None
@@ -89,6 +93,9 @@ def capped_contrast(
 
 def _contrast(asked: Asked, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> Contrast:
     measure, kind = asked.measure, asked.kind
+    if strata.follows_results:
+        said = _weighted(asked, strata, reference, treatment, alphas)
+        return Contrast(said, said)
     if kind == "mean" and strata.knows(measure.numerator):
         columns = (measure.numerator, *COVARIATES)
         return _adjusted(strata.pairs(columns, reference, treatment, dummies=True), alphas)
@@ -106,6 +113,8 @@ def _contrast(asked: Asked, strata: Strata, reference: int, treatment: int, alph
 
 def mean_outcome(value: str, strata: Strata, reference: int, treatment: int, alpha: float) -> Outcome:
     """The contrast of the raw means of one per-customer value, whatever metric it belongs to."""
+    if strata.follows_results:
+        return _weighted(Asked(Measure(value), "mean"), strata, reference, treatment, [alpha])[0]
     return _means(strata.pairs((value,), reference, treatment), [alpha])[0]
 
 
@@ -122,6 +131,50 @@ def _increments(arms: Sequence[Arms]) -> Pair:
 def columns_of(measure: Measure) -> tuple[str, ...]:
     """The values that a measure adds up."""
     return (measure.numerator,) if measure.denominator is None else (measure.numerator, measure.denominator)
+
+
+def _weighted(asked: Asked, strata: Strata, reference: int, treatment: int, alphas: Sequence[float]) -> list[Outcome]:
+    """Where shares followed the results: every customer by the logged propensity, every batch by what it can tell."""
+    if asked.measure.denominator is not None or asked.kind == "roi":
+        why = "The weights followed the results; ratios of sums can't be read without bias then, means and rates can."
+        return [Undetermined("follows_results", why)] * len(alphas)
+    batches = strata.batches((asked.measure.numerator,))
+    e = np.array([each.shares for each in batches])
+    n, mean, square, cube = (
+        np.array([[part(arm) for arm in each.arms] for each in batches]) for part in (_count, _mean, _square, _cube)
+    )
+    e, n, mean, square, cube = (np.atleast_2d(part) for part in (e, n, mean, square, cube))
+    if not batches or min(float(n[:, arm].sum()) for arm in (reference, treatment)) < 2:  # noqa: PLR2004 - a spread
+        return [Undetermined("no_units", "An arm has no customers.")] * len(alphas)
+    outcomes: list[Outcome] = []
+    for alpha in alphas:
+        said = adaptive_difference(e, n, mean, square, cube, arms=(treatment, reference), alpha=alpha)
+        estimate, error = float(said.estimate), float(said.standard_error)
+        if not error > 0.0:
+            outcomes.append(Undetermined("no_variance", "Every customer has the same value, so chance can't be told."))
+            continue
+        interval = Interval(estimate, float(said.lower), float(said.upper))
+        p_value = float(said.p_value)
+        lift = Undetermined("follows_results", "The weights followed the results: only the difference has a range.")
+        z = signed_z(p_value, estimate)
+        outcomes.append(Effect(interval, lift, p_value, z, error, alpha, "adaptively_weighted"))
+    return outcomes
+
+
+def _count(arm: Moments) -> float:
+    return float(arm.n)
+
+
+def _mean(arm: Moments) -> float:
+    return float(arm.mean[0])
+
+
+def _square(arm: Moments) -> float:
+    return float(arm.second[0, 0])
+
+
+def _cube(arm: Moments) -> float:
+    return float(arm.third[0, 0, 0])
 
 
 def _adjusted(arms: Sequence[Arms], alphas: Sequence[float]) -> Contrast:

@@ -28,7 +28,7 @@ from offerlab.reporting.report import (
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
 from offerlab.stats.bayesian import unit_loss
-from offerlab.stats.guardrail import Margin, guard
+from offerlab.stats.guardrail import Better, Margin, guard
 from offerlab.stats.looks import Rule
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
@@ -271,7 +271,10 @@ def _guarded(frame: Frame, key: str, reference: int, effect: Effect) -> Effect:
     if effect.absolute is None or treatment is None:
         return replace(effect, limit="cant_tell", margin=size * abs(level))
     better = frame.metric(key).better
-    margin = Margin(min(size, _LARGEST_MARGIN), relative=True, better="higher" if better == "up" else "lower")
+    side: Better = "higher" if better == "up" else "lower"
+    margin = Margin(min(size, _LARGEST_MARGIN), relative=True, better=side)
+    if frame.strata.follows_results:  # there the lift has no range, so the margin stands in the metric's unit
+        margin = Margin(size * abs(level), better=side)
 
     def test(alpha: float) -> stats.Outcome:
         return contrast_of(frame.asked(key), frame.strata, reference, treatment, [alpha]).said[0]
@@ -326,6 +329,8 @@ def _cautions(
     started = frame.rule.kind == "fixed" or is_burnt_in(converters, share)
     if not started and not any(each.code == "too_few" for each in told):
         told.append(Caution("too_few", "Fewer than 40 customers with a value are expected in the smaller arm so far."))
+    if frame.strata.follows_results:
+        told.append(Caution("follows_results", "Customers are weighted by the logged chance of their arm."))
     if strata > 1:
         told.append(Caution("stratified", f"{strata} periods or segments with another split were compared apart."))
     if not frame.metric(key).causal:

@@ -45,6 +45,18 @@ class Arms(Struct, frozen=True, eq=False):
     size: int
 
 
+class Batch(Struct, frozen=True, eq=False):
+    """All arms in one epoch of an allocation that follows the results.
+
+    Attributes:
+        shares: of each arm, as logged with every exposure. arms: moments in order of the arms. size: customers.
+    """
+
+    shares: Shares
+    arms: tuple[Moments, ...]
+    size: int
+
+
 class Strata:
     """The cells of an experiment by arm and by split: customers who were split alike form one stratum."""
 
@@ -54,6 +66,7 @@ class Strata:
         self._experiment = experiment
         self._tallies: dict[tuple[Shares, int], Tally] = {}
         self._parts: dict[tuple[Shares, int, str], Tally] = {}
+        self._epochs: dict[tuple[int, int], Tally] = {}
         for cell in cells.cells if fill else ():
             self.include(cell)
 
@@ -62,8 +75,27 @@ class Strata:
         at = (planned_shares(self._experiment, cell.epoch, cell.segment), cell.variant)
         tally = Tally(cell.n, cell.sums)
         self._tallies[at] = self._tallies.get(at, self.cells.nobody) + tally
+        if self.follows_results:
+            batch = (cell.epoch, cell.variant)
+            self._epochs[batch] = self._epochs.get(batch, self.cells.nobody) + tally
         part = (*at, cell.segment or EVERYONE)
         self._parts[part] = self._parts.get(part, self.cells.nobody) + tally
+
+    @property
+    def follows_results(self) -> bool:
+        """Whether the shares followed the results: plain means are then biased, and batches are weighted."""
+        return self._experiment.adaptive is not None
+
+    def batches(self, columns: Sequence[str]) -> list[Batch]:
+        """Every epoch in order, of an allocation that follows the results."""
+        nobody, arms = self.cells.nobody, range(len(self._experiment.variants))
+        found: list[Batch] = []
+        for epoch in sorted({epoch for epoch, _ in self._epochs}):
+            tallies = [self._epochs.get((epoch, arm), nobody) for arm in arms]
+            shares = planned_shares(self._experiment, epoch, None)
+            size = sum(tally.n for tally in tallies)
+            found.append(Batch(shares, tuple(self.cells.moments(columns, tallies)), size))
+        return found
 
     @property
     def n(self) -> int:

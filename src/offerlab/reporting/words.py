@@ -381,6 +381,16 @@ CAUTIONS: Final[dict[str, tuple[str, str]]] = {
         "Too few purchases so far for an effect to be relied on.",
         "구매가 아직 적어서 효과를 믿기에는 일러요.",
     ),
+    "follows_results": (
+        (
+            "The weights followed the results, so plain averages mislead: every customer counts by the logged chance "
+            "of their arm, and only the difference has a range."
+        ),
+        (
+            "비율이 결과를 따라 바뀌어서 단순 평균은 믿을 수 없어요. "
+            "고객마다 기록된 배정 확률로 가중해서 비교하고, 차이에만 범위를 보여 드려요."
+        ),
+    ),
     "stratified": (
         "Compared within each period or segment of one split, then combined.",
         "비율이 같은 기간과 고객층 안에서 비교한 뒤 합쳤어요.",

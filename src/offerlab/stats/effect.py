@@ -25,6 +25,7 @@ Reason: TypeAlias = Literal[
     "no_prior",
     "no_reference",
     "not_started",
+    "follows_results",
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
+from offerlab.assignment.adapting import adapted, opened, shares_now
 from offerlab.assignment.allocation import Slots, claim_layers, first_epoch, next_epoch
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import (
@@ -123,6 +124,12 @@ def reweigh(
             hypothesis=known.hypothesis if hypothesis is None else hypothesis,
             revision=known.revision + 1,
         )
+        if known.adaptive is not None and not (weights is None and allocation is None):
+            raise Conflict(
+                f"the weights of {key!r} follow its results: nobody sets them by hand",
+                field="weights",
+                extra={"adaptive": True},
+            )
         if not (weights is None and allocation is None and traffic is None):
             now = max(desk.runtime.now(), known.epochs[-1].started_at + 1)
             claims = None if traffic is None else _claims(connection, desk, known, traffic)
@@ -133,6 +140,35 @@ def reweigh(
         if fresh.epochs != known.epochs:
             announce(desk, connection, "experiment.reweighed", {"experiment": key, "epoch": fresh.epochs[-1].number})
     return fresh
+
+
+def adapt(desk: Desk, key: str, weights: Sequence[float], *, seen: int) -> Experiment:
+    """Open the next batch of an allocation that follows the results.
+
+    Args:
+        desk: who acts where.
+        key: of the experiment.
+        weights: by arm, for all customers but the even slice.
+        seen: the revision that they were worked out on.
+
+    Raises:
+        NotFound: no such experiment.
+        Conflict: it was changed since, or does not run.
+    """
+    with desk.change() as connection:
+        known = _find(connection, desk, key)
+        if known.revision != seen or known.status != "running" or known.adaptive is None:
+            raise Conflict(f"experiment {key!r} was changed meanwhile: this batch is not due any more")
+        now = max(desk.runtime.now(), known.epochs[-1].started_at + 1)
+        fresh = replace(known, epochs=(*known.epochs, adapted(known, now, weights)), revision=known.revision + 1)
+        experiments.save(connection, fresh, seen=known.revision)
+        desk.log(connection, "adapt", f"experiment:{key}", before=_shares(known), after=_shares(fresh))
+        announce(desk, connection, "experiment.reweighed", {"experiment": key, "epoch": fresh.epochs[-1].number})
+    return fresh
+
+
+def _shares(experiment: Experiment) -> dict[str, float]:
+    return {arm.key: share for arm, share in zip(experiment.variants, shares_now(experiment), strict=True)}
 
 
 def set_auto_pause(desk: Desk, key: str, *, on: bool) -> Experiment:
@@ -221,6 +257,8 @@ def start(desk: Desk, key: str) -> Experiment:
         if known.analysis.planned_customers is None and arrivals is not None:
             fresh = replace(fresh, analysis=replace(known.analysis, planned_customers=arrivals))
         epoch = first_epoch(known, now, _claims(connection, desk, known, known.traffic))
+        if known.adaptive is not None:
+            epoch = opened(known.adaptive, epoch, [arm.weight for arm in known.variants])
         fresh = replace(fresh, epochs=(epoch,))
         experiments.save(connection, fresh, seen=known.revision)
         desk.log(connection, "start", f"experiment:{key}", after=fresh)

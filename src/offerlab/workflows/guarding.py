@@ -19,6 +19,7 @@ from offerlab.reporting.watching import harms
 from offerlab.storage import offers
 from offerlab.storage.database import reading
 from offerlab.workflows import authoring
+from offerlab.workflows.adapting import adapt, batches_due
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.reading import newest_event
 from offerlab.workflows.runtime import Runtime
@@ -76,7 +77,7 @@ def fresh_harms(runtime: Runtime, project_id: int, experiment: Experiment) -> tu
 
 
 class Watch:
-    """Looks at the guardrails of all projects while events come in, in a thread of its own.
+    """Looks at the guardrails and the adaptive weights of all projects while events come in, in a thread of its own.
 
     Args:
         runtime: the process's state.
@@ -86,7 +87,7 @@ class Watch:
         self._runtime = runtime
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="offerlab-watch", daemon=True)
-        self._seen: tuple[int, ...] = ()
+        self._seen: tuple[object, ...] = ()
 
     def start(self) -> None:
         """Begin."""
@@ -99,14 +100,16 @@ class Watch:
             self._thread.join(CLOSE_S)
 
     def look(self) -> list[str]:
-        """Look once, if anything was stored or changed since the last look; the experiments that were paused."""
+        """Look once, if anything was stored or changed since the last look; the experiments that were moved."""
         projects = self._runtime.projects()
-        mark = (newest_event(self._runtime), *(project.version for project in projects))
+        due = [key for project in projects for key in batches_due(self._runtime, project.id)]
+        mark = (newest_event(self._runtime), *(project.version for project in projects), *due)
         if mark == self._seen:
             return []
-        paused = [key for project in projects for key in watch(self._runtime, project.id)]
+        moved = [key for project in projects for key in watch(self._runtime, project.id)]
+        moved += [key for project in projects for key in adapt(self._runtime, project.id)]
         self._seen = mark
-        return paused
+        return moved
 
     def _run(self) -> None:
         took = 0.0

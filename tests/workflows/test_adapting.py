@@ -1,0 +1,105 @@
+"""Weights that follow the results, through the service: batches, propensities, what is refused, what the pages say."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from dashboard.visitor import Text, Visitor
+from offerlab.storage.database import reading
+from offerlab.storage.tables import assignments, audit
+from support.service import AT_CHECKOUT, COFFEE_ADDON, Service
+
+KEY = "/v1/experiments/coffee-addon"
+FOLLOWING: dict[str, Any] = {
+    "metrics": {"primary": "offered_item_rate", "guardrails": ["unsubscribe_rate"]},
+    "adaptive": {"floor": 0.1, "uniform": 0.1, "every_hours": 24},
+}
+
+
+@pytest.fixture
+def service(fresh_database_url: str) -> Iterator[Service]:
+    """A service on an empty store of its own."""
+    running = Service(fresh_database_url)
+    yield running
+    running.close()
+
+
+def exposed(service: Service, name: str, count: int) -> dict[str, list[str]]:
+    """`count` new customers, exposed, by arm."""
+    customers = [{"customer_id": f"{name}-{i}"} for i in range(count)]
+    told = {"customers": customers, "context": AT_CHECKOUT, "expose": True}
+    arms: dict[str, list[str]] = {"control": [], "capsules-20": []}
+    for one in service.post("/v1/decisions/bulk", told).json()["results"]:
+        arms[one["decisions"][0]["variant"]].append(one["customer_id"])
+    return arms
+
+
+def buy(service: Service, customers: list[str]) -> None:
+    """These customers buy the capsules."""
+    line = {"line_id": "1", "sku": "capsule-set", "quantity": 1, "unit_price": "18000"}
+    orders = [
+        {
+            "id": f"o-{one}",
+            "type": "order",
+            "order_id": f"o-{one}",
+            "customer_id": one,
+            "currency": "KRW",
+            "lines": [line],
+        }
+        for one in customers
+    ]
+    assert service.send(*orders)["accepted"] == len(orders)
+
+
+def test_a_batch_moves_the_weights_and_logs_what_was_used(service: Service) -> None:
+    """After a day the arm that sells gets more, once for all replicas; later exposures carry the new propensity."""
+    service.coffee_shop(**FOLLOWING)
+    first = service.get(KEY).json()["epochs"][0]["weights"]["*"]
+    assert first == pytest.approx({"control": 0.5, "capsules-20": 0.5})
+    arms = exposed(service, "a", 300)
+    service.wait(seconds=60)
+    buy(service, [*arms["capsules-20"][:60], *arms["control"][:10]])
+    assert service.app.watch.look() == []
+    service.wait(days=1.1)
+    assert service.app.watch.look() == ["coffee-addon"]
+    assert service.app.watch.look() == []
+    epochs = service.get(KEY).json()["epochs"]
+    assert len(epochs) == 2
+    weights = epochs[1]["weights"]["*"]
+    assert weights["control"] == pytest.approx(0.1, abs=0.06)
+    assert weights["control"] >= 0.1 - 1e-6
+    exposed(service, "b", 40)
+    with reading(service.app.runtime.engine) as connection:
+        rows = connection.execute(select(assignments.c.epoch, assignments.c.variant, assignments.c.propensity)).all()
+        actors = list(connection.execute(select(audit.c.actor).where(audit.c.action == "adapt")).scalars())
+    used = {(row.epoch, row.variant): row.propensity for row in rows}
+    assert used[1, 0] == pytest.approx(0.5)
+    assert used[2, 1] == pytest.approx(weights["capsules-20"])
+    assert actors == ["allocation"]
+    report = service.get(f"{KEY}/report").json()
+    (effect,) = report["metrics"][0]["effects"]
+    assert effect["method"] == "adaptively_weighted"
+    visitor = Visitor(service)
+    visitor.sign_in()
+    page = Text(visitor.get("/experiments/coffee-addon?lang=en").text).text
+    assert "The weights followed the results, so plain averages mislead" in page
+    assert "every 24 hours (best and second best share)" in page
+
+
+def test_nobody_sets_by_hand_what_follows_the_results(service: Service) -> None:
+    """Weights are refused with their reason; traffic may still change, and the slice stays."""
+    service.coffee_shop(**FOLLOWING)
+    refused = service.patch(KEY, {"weights": {"control": 0.5, "capsules-20": 0.5}})
+    assert (refused.status_code, refused.json()["field"]) == (409, "weights")
+    assert service.patch(KEY, {"traffic": 0.5}).status_code == 200
+
+
+def test_a_plan_read_once_is_refused(service: Service) -> None:
+    """422 names the rule of the plan."""
+    service.made("/v1/products", [{"sku": "capsule-set", "name": "Capsules", "price": "1"}])
+    sent = {**COFFEE_ADDON, **FOLLOWING, "analysis": {"sequential": "fixed"}}
+    sent["variants"] = [{"key": "control"}, {"key": "other"}]
+    refused = service.post("/v1/experiments", sent)
+    assert (refused.status_code, refused.json()["field"]) == (422, "analysis.sequential")
