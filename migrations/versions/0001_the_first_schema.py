@@ -87,7 +87,6 @@ def upgrade() -> None:
         sa.Column("propensity", sa.Double(), nullable=False),
         sa.Column("suppressed", sa.String(length=200), nullable=True),
         sa.Column("offer", sa.String(length=200), nullable=True),
-        sa.Column("skus", sa.Text(), nullable=True),
         sa.Column("template", sa.String(length=200), nullable=True),
         sa.Column("channel", sa.String(length=200), nullable=True),
         sa.Column("placement", sa.String(length=200), nullable=True),
@@ -100,6 +99,17 @@ def upgrade() -> None:
     op.create_index(
         "ix_exposures_experiment_id", "exposures", ["experiment_id", "customer", "occurred_at"], unique=False
     )
+    op.create_table(
+        "exposure_skus",
+        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("event_id", identifier, nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("experiment_id", NUMBER, nullable=False),
+        sa.Column("sku", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "event_id", "position", name=op.f("pk_exposure_skus")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_exposure_skus_experiment_id"), "exposure_skus", ["experiment_id"], unique=False)
     op.create_table(
         "interactions",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
@@ -589,6 +599,8 @@ def downgrade() -> None:
     op.drop_table("order_lines")
     op.drop_index("ix_interactions_customer", table_name="interactions")
     op.drop_table("interactions")
+    op.drop_index(op.f("ix_exposure_skus_experiment_id"), table_name="exposure_skus")
+    op.drop_table("exposure_skus")
     op.drop_index("ix_exposures_experiment_id", table_name="exposures")
     op.drop_table("exposures")
     op.drop_index("ix_events_customer", table_name="events")

@@ -41,7 +41,16 @@ class World:
     def __post_init__(self) -> None:
         self.window = self.experiment.window_days * DAY
         self.refunds = self.experiment.refund_days * DAY
+        self.picked: dict[str, set[str]] = defaultdict(set)
+        for row in self.history.exposure_skus:
+            self.picked[row["event_id"]].add(row["sku"])
         self.offered = {sku for offer in self.offers for sku in offer.products}
+        self.picks_of: dict[str, set[str]] = defaultdict(set)
+        for row in self.history.exposures:
+            if row["received_at"] <= self.as_of:
+                self.offered |= self.picked[row["event_id"]]
+                key = self.experiment.variants[row["variant"]].offer
+                self.picks_of[key or ""] |= self.picked[row["event_id"]]
 
 
 def figures(world: World) -> dict[Group, list[Row]]:
@@ -248,22 +257,45 @@ class _Customer:
         for line in lines:
             _add_line(y, line, settled, own=own, offered=line["sku"] in self.world.offered)
         skus = {line["sku"] for line in lines}
-        pairs = [(skus & set(each.trigger_products), skus & set(each.products)) for each in self.world.offers]
+        pairs = [
+            (skus & set(each.trigger_products), skus & (set(each.products) | self._also(each)))
+            for each in self.world.offers
+        ]
         y["trigger_orders"] += any(trigger for trigger, _ in pairs)
         y["attached_orders"] += any(trigger and product for trigger, product in pairs)
 
     def _add_acceptance(self, order: Row, lines: list[Row], settled: Row, *, own: bool) -> None:
         offer = self.offer
-        if offer is None or not _accepts(offer, lines):
+        if offer is None or not self._accepts(offer, lines, order["occurred_at"]):
             return
         if offer.kind == "upsell" and {line["sku"] for line in lines} & set(offer.trigger_products):
             return
         self.y["accepted"] = 1
         self.accepted_at.append(order["occurred_at"])
-        self.y["fit"] |= _accepts(offer, [line for line in lines if _kept(order, settled, line)])
-        bump = offer.kind == "order_bump"
-        took = [line for line in lines if (line["offer"] == offer.key if bump else line["sku"] in offer.products)]
+        kept = [line for line in lines if _kept(order, settled, line)]
+        self.y["fit"] |= self._accepts(offer, kept, order["occurred_at"])
+        bump, mine = offer.kind == "order_bump", self._offered(offer, order["occurred_at"])
+        took = [line for line in lines if (line["offer"] == offer.key if bump else line["sku"] in mine)]
         self.y["attributed"] += own * sum(line["net_minor"] for line in took)
+
+    def _also(self, offer: Offer) -> set[str]:
+        """What was picked for anybody who was shown this offer, and sets nothing off."""
+        return self.world.picks_of[offer.key] - set(offer.trigger_products)
+
+    def _offered(self, offer: Offer, at: int) -> set[str]:
+        """What this customer was offered by then: what was picked, or all of it."""
+        picks = {row["event_id"]: self.world.picked[row["event_id"]] for row in self.seen}
+        if not any(picks.values()):
+            return set(offer.products)
+        found: set[str] = set()
+        for row in (each for each in self.seen if each["occurred_at"] <= at):
+            found |= picks[row["event_id"]]
+            if not picks[row["event_id"]] and row["suppressed"] is None:
+                found |= set(offer.products)
+        return found
+
+    def _accepts(self, offer: Offer, lines: list[Row], at: int) -> bool:
+        return _accepts(offer, lines, self._offered(offer, at))
 
     def _add_act(self, row: Row) -> None:
         known = row["customer"] in self.numbers and row["received_at"] <= self.world.as_of
@@ -281,14 +313,14 @@ class _Customer:
                 self.accepted_at.append(row["occurred_at"])
 
 
-def _accepts(offer: Offer, lines: list[Row]) -> bool:
+def _accepts(offer: Offer, lines: list[Row], offered: set[str]) -> bool:
     """Whether lines of one order take the offer (an upsell also needs the base to be absent)."""
     skus = {line["sku"] for line in lines}
     match offer.kind:
         case "cross_sell" | "upsell":
-            return bool(skus & set(offer.products))
+            return bool(skus & offered)
         case "bundle":
-            return set(offer.products) <= skus
+            return len(offer.products) <= len(skus & offered)
         case "order_bump":
             return any(line["offer"] == offer.key for line in lines)
         case _:

@@ -214,6 +214,42 @@ def test_acceptance_by_kind(store: Connection, variant: int, skus: list[str], ac
     assert accepted == cells_of(store, history).total("accepted")
 
 
+@pytest.mark.parametrize(
+    ("shown", "sku", "accepted", "bought"),
+    [
+        pytest.param([(0, ["spoon"], None)], "spoon", 1, 1, id="what a match picked"),
+        pytest.param([(0, ["spoon"], None)], "purifier", 0, 1, id="another product of the offer"),
+        pytest.param([(DAY, ["spoon"], None), (0, [], "cap")], "spoon", 0, 1, id="before it was shown"),
+        pytest.param([(0, ["spoon"], None), (0, ["cup"], None)], "cup", 1, 1, id="picked another time"),
+        pytest.param([(0, ["spoon"], None), (0, [], None)], "filter", 1, 1, id="all of it, another time"),
+        pytest.param([(0, ["spoon"], None), (0, [], "cap")], "filter", 0, 1, id="held back, another time"),
+        pytest.param([(0, [], "cap")], "filter", 1, 1, id="never picked: the offer's own"),
+        pytest.param([(0, ["cup"], None)], "fridge", 0, 0, id="never offered"),
+    ],
+)
+def test_what_was_shown_counts(
+    store: Connection, shown: list[tuple[int, list[str], str | None]], sku: str, accepted: int, bought: int
+) -> None:
+    """Where products were picked for a customer, buying those accepts, from the moment they were shown."""
+    history = History()
+    for after, picked, held in shown:
+        history.expose(1, 1, START + after, picked=picked, suppressed=held)
+    history.order(1, "A", START + SECOND, [{"sku": sku, "net_minor": 100}])
+    cells = cells_of(store, history)
+    assert (accepted, bought) == (cells.total("accepted"), cells.total("bought"))
+
+
+def test_what_anybody_was_shown_is_an_offered_item_for_all(store: Connection) -> None:
+    """A product picked for one customer is an offered item in every arm, and rides along with the offer's trigger."""
+    history = History()
+    history.expose(1, 1, START, picked=["spoon"])
+    history.expose(2, 0, START)
+    history.order(2, "A", START, [{"sku": "spoon", "net_minor": 100}, {"sku": "fridge", "net_minor": 900}])
+    cells = cells_of(store, history)
+    found = [cells.total(name) for name in ("bought", "offered_full", "trigger_orders", "attached_orders", "accepted")]
+    assert found == [1, 100, 1, 1, 0]
+
+
 def test_order_bump_is_told_by_the_line(store: Connection) -> None:
     """The order line names the offer."""
     history = History()

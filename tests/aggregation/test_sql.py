@@ -76,7 +76,7 @@ def sums(cells: Cells) -> dict[tuple[object, ...], int]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a history takes longer than reading it
 )
-@given(history=histories(), as_of=st.integers(0, 14))
+@given(history=histories(), as_of=st.sampled_from((1, 3, 6, 9, 14)))
 def test_sql_equals_brute_force(connection: Connection, history: History, as_of: int) -> None:
     """Every sum of every metric, at a moment in the middle of the history, is what loops over the rows give."""
     moment = START + as_of * DAY

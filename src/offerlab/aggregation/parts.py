@@ -8,7 +8,9 @@ Rules that live here (docs/glossary.md has them in words):
   earliest (linked_at, event_id) that stands counts;
 * the first exposure is the smallest (occurred_at, event_id); two arms make a crossover;
 * of an order the highest revision counts, then the earliest (occurred_at, event_id); of a refund the earliest;
-* refunds never take more than the order; a cancellation takes all that is left.
+* refunds never take more than the order; a cancellation takes all that is left;
+* for whom products were picked (by a match, a step of a ladder, or what was left of a list), those are the offered
+  items, from the moment they were shown; for everybody else the offer's own.
 """
 
 from typing import Final
@@ -275,6 +277,21 @@ _COURSE_SUMS = Part(
     ("bought",),
 )
 
+_WARES = Part("sku", "SELECT DISTINCT sku FROM offered WHERE role = 1", ("offered",))
+
+_GOES = Part("offer, sku, role", "SELECT offer, sku, role FROM goes_with", ("goes_with",))
+
+AIMED_COLUMNS: Final = "customer, variant, t0, event_id, at, own, sku, offer, net, kept, role, hit"
+
+_AIMED = Part(
+    AIMED_COLUMNS,
+    """SELECT i.customer, i.variant, i.t0, i.event_id, i.at, i.own, i.sku, i.offer, i.net, i.kept, o.role,
+    CASE WHEN o.role = 1 THEN 1 ELSE 0 END
+  FROM items i LEFT JOIN offered o ON o.variant = i.variant AND o.sku = i.sku
+  WHERE i.inside = 1""",
+    ("items", "offered"),
+)
+
 _ITEM_SUMS = Part(
     "customer, lines, uncosted, goods, discount, offered_units, offered_full, rest_full, bought, displaced",
     """SELECT i.customer,
@@ -288,26 +305,24 @@ _ITEM_SUMS = Part(
     MAX(CASE WHEN a.sku IS NOT NULL THEN i.inside ELSE 0 END),
     SUM(CASE WHEN a.sku IS NULL THEN -(i.inside * i.own * i.net)
       WHEN i.at >= i.t0 + :window AND i.at < i.t0 + 2 * :window THEN -(i.own * i.net) ELSE 0 END)
-  FROM items i LEFT JOIN (SELECT DISTINCT sku FROM offered WHERE role = 1) a ON a.sku = i.sku
+  FROM items i LEFT JOIN wares a ON a.sku = i.sku
   GROUP BY i.customer""".replace("{cost}", _portion("i.cost", "i.taken", "i.quantity")),
-    ("items", "offered"),
+    ("items", "wares"),
 )
 
 _ORDER_HITS = Part(
     "customer, variant, t0, event_id, at, hits, kept_hits, bases, bumps, kept_bumps, paid, bump_paid",
     """SELECT i.customer, i.variant, i.t0, i.event_id, MIN(i.at),
-    COUNT(DISTINCT CASE WHEN o.role = 1 THEN i.sku END),
-    COUNT(DISTINCT CASE WHEN o.role = 1 AND i.kept = 1 THEN i.sku END),
-    MAX(CASE WHEN o.role = 2 THEN 1 ELSE 0 END),
+    COUNT(DISTINCT CASE WHEN i.hit = 1 THEN i.sku END),
+    COUNT(DISTINCT CASE WHEN i.hit = 1 AND i.kept = 1 THEN i.sku END),
+    MAX(CASE WHEN i.role = 2 THEN 1 ELSE 0 END),
     MAX(CASE WHEN i.offer = a.offer THEN 1 ELSE 0 END),
     MAX(CASE WHEN i.offer = a.offer THEN i.kept ELSE 0 END),
-    SUM(CASE WHEN o.role = 1 THEN i.own * i.net ELSE 0 END),
+    SUM(CASE WHEN i.hit = 1 THEN i.own * i.net ELSE 0 END),
     SUM(CASE WHEN i.offer = a.offer THEN i.own * i.net ELSE 0 END)
-  FROM items i JOIN arms a ON a.variant = i.variant
-  LEFT JOIN offered o ON o.variant = i.variant AND o.sku = i.sku
-  WHERE i.inside = 1
+  FROM aimed i JOIN arms a ON a.variant = i.variant
   GROUP BY i.customer, i.variant, i.t0, i.event_id""",
-    ("items", "arms", "offered"),
+    ("aimed", "arms"),
 )
 
 _ACCEPTED_ORDERS = Part(
@@ -360,9 +375,9 @@ _ATTACH_HITS = Part(
     "customer, event_id, triggered, attached",
     """SELECT i.customer, i.event_id, MAX(CASE WHEN g.role = 2 THEN 1 ELSE 0 END),
     CASE WHEN MAX(g.role) = 2 AND MIN(g.role) = 1 THEN 1 ELSE 0 END
-  FROM items i JOIN goes_with g ON g.sku = i.sku
+  FROM items i JOIN goes g ON g.sku = i.sku
   WHERE i.inside = 1 GROUP BY i.customer, i.event_id, g.offer""",
-    ("items", "goes_with"),
+    ("items", "goes"),
 )
 
 _ATTACH_SUMS = Part(
@@ -391,6 +406,9 @@ PARTS: Final[dict[str, Part]] = {
     "order_sums": _ORDER_SUMS,
     "course_sums": _COURSE_SUMS,
     "again": _AGAIN,
+    "wares": _WARES,
+    "goes": _GOES,
+    "aimed": _AIMED,
     "item_sums": _ITEM_SUMS,
     "order_hits": _ORDER_HITS,
     "accepted_orders": _ACCEPTED_ORDERS,
@@ -399,8 +417,6 @@ PARTS: Final[dict[str, Part]] = {
     "attach_hits": _ATTACH_HITS,
     "attach_sums": _ATTACH_SUMS,
 }
-"""In an order in which each part comes after those it reads."""
-
 MERGED: Final[dict[str, Part]] = {
     "raw_seen": Part(_SEEN_COLUMNS, _EXPOSED),
     "seen": _SEEN_MERGED,

@@ -16,6 +16,8 @@ from sqlalchemy import Connection, RowMapping, text
 from offerlab.aggregation.arms import Arms
 from offerlab.aggregation.needs import Needs
 from offerlab.aggregation.own import Own
+from offerlab.aggregation.parts import MERGED, Part
+from offerlab.aggregation.picked import PICKED
 from offerlab.aggregation.statement import SPLITS, statement, with_clause
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Experiment
@@ -66,8 +68,8 @@ class SqlEngine:
         monomials = tuple(sorted(needs.monomials))
         own = Own(experiment.metrics)
         binds = _binds(experiment, needs, self._project, currency, as_of) | arms.binds
-        merged = self._has_merges()
-        query = statement(monomials, arms.parts, segment_by, merged=merged, own=own.parts)
+        swaps = self._swaps(experiment)
+        query = statement(monomials, arms.parts, segment_by, swaps=swaps, own=own.parts)
         rows = self._connection.execute(text(query), binds | own.binds).mappings().all()
         parts = _parts(rows, len(monomials))
         return Cells(
@@ -75,7 +77,7 @@ class SqlEngine:
             cells=tuple(_cell(row, parts) for row in rows),
             limits={name: _limit(rows, name, below) for name, below in CAPPED.items() if below in needs.values},
             divisors=_divisors(needs.values, currency, arms.grain),
-            notes=self._notes(arms, segment_by, binds, merged=merged),
+            notes=self._notes(arms, segment_by, binds, swaps),
             engine=self.name,
             cut_by=segment_by,
         )
@@ -83,14 +85,21 @@ class SqlEngine:
     def query(self, experiment: Experiment, needs: Needs, *, offers: Sequence[Offer], currency: str) -> str:
         """The text of the query, for a person to read and run."""
         tables, own = Arms(experiment, offers, currency).parts, Own(experiment.metrics).parts
-        return statement(tuple(sorted(needs.monomials)), tables, "segment", merged=self._has_merges(), own=own)
+        swaps = self._swaps(experiment)
+        return statement(tuple(sorted(needs.monomials)), tables, "segment", swaps=swaps, own=own)
 
-    def _has_merges(self) -> bool:
-        found = self._connection.execute(text(_ANY_MERGE), {"project": self._project})
-        return found.first() is not None
+    def _swaps(self, experiment: Experiment) -> dict[str, Part]:
+        """What this project's merged customers and this experiment's picked products ask for."""
+        return {
+            **(MERGED if self._has(_ANY_MERGE, project=self._project) else {}),
+            **(PICKED if self._has(_ANY_PICK, experiment=experiment.id) else {}),
+        }
 
-    def _notes(self, arms: Arms, segment_by: str, binds: Mapping[str, Any], *, merged: bool) -> Notes:
-        head = [with_clause((part,), arms.parts, segment_by, merged=merged) for part in ("units", "people")]
+    def _has(self, query: str, **binds: int) -> bool:
+        return self._connection.execute(text(query), binds).first() is not None
+
+    def _notes(self, arms: Arms, segment_by: str, binds: Mapping[str, Any], swaps: Mapping[str, Part]) -> Notes:
+        head = [with_clause((part,), arms.parts, segment_by, swaps=swaps) for part in ("units", "people")]
         suppressed = self._connection.execute(text(head[0] + _SUPPRESSED), binds)
         declined = self._connection.execute(text(head[1] + _DECLINED), binds)
         declines: Counter[tuple[int, str]] = Counter()
@@ -109,6 +118,8 @@ class SqlEngine:
 
 
 _ANY_MERGE: Final = "SELECT 1 FROM merges WHERE project_id = :project LIMIT 1"
+
+_ANY_PICK: Final = "SELECT 1 FROM exposure_skus WHERE experiment_id = :experiment LIMIT 1"
 
 _SUPPRESSED: Final = """
 SELECT variant, suppressed, COUNT(*) FROM units WHERE variant >= 0 AND suppressed IS NOT NULL

@@ -7,7 +7,7 @@ What the parts know of a customer is stacked and grouped, not joined: no planner
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from offerlab.aggregation.parts import MERGED, PARTS, Part
+from offerlab.aggregation.parts import PARTS, Part
 from offerlab.domain.clock import DAY
 from offerlab.reporting.measures import CAPPED, COURSES, FLAGS, Monomial
 
@@ -15,9 +15,6 @@ SPLITS: Final = {"coarse": 1.5 * 2.0**108, "middle": 1.5 * 2.0**78}
 """Added to a double and taken off again, they round it to a multiple of 2^56 and of 2^26."""
 
 _SOURCES: Final = ("order_sums", "course_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
-
-_IDENTITY: Final = ("links", "edges", "chains", "survivors")
-"""Who is one person: read before anything that asks it."""
 
 _TEXT: Final = frozenset(("segment", "cut", "placement"))
 _UNIT: Final = ("variant", "segment", "cut", "epoch", "t0", "placement", "exposures", "seen_offer")
@@ -101,7 +98,7 @@ def statement(
     tables: Mapping[str, Part],
     cut: str,
     *,
-    merged: bool,
+    swaps: Mapping[str, Part],
     own: Mapping[str, Part] | None = None,
 ) -> str:
     """The one grouped query.
@@ -110,7 +107,7 @@ def statement(
         monomials: the products to sum, in the order of the answer's columns (see `_sums`).
         tables: `arms`, `offered` and `goes_with`.
         cut: a column of `exposures`, checked by the caller.
-        merged: whether the project has customers that were merged.
+        swaps: parts that take another's place, because the data need them.
         own: parts of the shop's own metrics, each with one value.
     """
     own = own or {}
@@ -147,7 +144,7 @@ def statement(
         blocks["capped"] = "\n  ".join((_select(kept), "FROM figures f CROSS JOIN limits l"))
     return "\n".join(
         (
-            with_clause(("units", "arms", *sources), tables, cut, merged=merged, own=own),
+            with_clause(("units", "arms", *sources), tables, cut, swaps=swaps, own=own),
             *(f", {name} AS (\n  {text}\n)" for name, text in blocks.items()),
             _select(totals),
             f"FROM {'capped' if capped else 'figures'}\nGROUP BY variant, segment, cut, epoch, t0 / {DAY}",
@@ -223,27 +220,20 @@ def with_clause(
     tables: Mapping[str, Part],
     cut: str,
     *,
-    merged: bool,
+    swaps: Mapping[str, Part],
     own: Mapping[str, Part] | None = None,
 ) -> str:
     """The WITH clause of the parts that `wanted` read, each before its readers."""
-    known = {**tables, **{name: PARTS[name] for name in _IDENTITY}}
-    known |= {
-        **({"raw_seen": MERGED["raw_seen"]} if merged else {}),
-        **PARTS,
-        **(MERGED if merged else {}),
-        **(own or {}),
-    }
-    needed: set[str] = set()
-    queue = list(wanted)
-    while queue:
-        name = queue.pop()
-        if name not in needed:
-            needed.add(name)
-            queue.extend(known[name].reads)
-    texts = (
-        f"{name}({known[name].columns}) AS (\n  {known[name].text}\n)".replace("{cut}", cut)
-        for name in known
-        if name in needed
-    )
-    return "WITH RECURSIVE " + ",\n".join(texts)
+    known = {**tables, **PARTS, **swaps, **(own or {})}
+    ordered: dict[str, Part] = {}
+
+    def include(name: str) -> None:
+        if name not in ordered:
+            for read in known[name].reads:
+                include(read)
+            ordered[name] = known[name]
+
+    for name in wanted:
+        include(name)
+    texts = (f"{name}({part.columns}) AS (\n  {part.text}\n)" for name, part in ordered.items())
+    return "WITH RECURSIVE " + ",\n".join(texts).replace("{cut}", cut)

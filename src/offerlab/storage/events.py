@@ -27,7 +27,15 @@ from offerlab.storage.projects import Project
 from offerlab.storage.tables import (
     events as register,
 )
-from offerlab.storage.tables import exposures, interactions, order_lines, orders, refund_lines, refunds
+from offerlab.storage.tables import (
+    exposure_skus,
+    exposures,
+    interactions,
+    order_lines,
+    orders,
+    refund_lines,
+    refunds,
+)
 
 Outcome = Literal["accepted", "duplicate", "conflict", "erased", "too_many_ids"]
 OBJECTIONS: Final[dict[Outcome, str]] = {
@@ -252,7 +260,7 @@ def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tupl
 
 
 Rows = dict[Table, list[bulk.Row]]
-_FACTS: Final = (exposures, orders, order_lines, refunds, refund_lines, interactions)
+_FACTS: Final = (exposures, exposure_skus, orders, order_lines, refunds, refund_lines, interactions)
 _JSON: Final = msgspec.json.Encoder()
 
 
@@ -271,7 +279,6 @@ def _exposure_rows(rows: Rows, project_id: int, event: Event, number: int, now: 
             fact.propensity,
             fact.suppressed,
             fact.offer,
-            None if fact.skus is None else _JSON.encode(fact.skus).decode(),
             fact.template,
             fact.channel,
             fact.placement,
@@ -280,6 +287,8 @@ def _exposure_rows(rows: Rows, project_id: int, event: Event, number: int, now: 
             now,
         )
     )
+    picked = enumerate(fact.skus or ())
+    rows[exposure_skus] += [(project_id, event.id, i, fact.experiment_id, sku) for i, sku in picked]
 
 
 def _order_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:

@@ -12,6 +12,7 @@ from offerlab.storage import sealing
 from offerlab.storage.tables import (
     assignments,
     experiments,
+    exposure_skus,
     exposures,
     interactions,
     order_lines,
@@ -48,10 +49,14 @@ def facts_of(connection: Connection, project_id: int, numbers: Sequence[int]) ->
     back = _rows(connection, refunds, project_id, numbers)
     lines = _lines(connection, order_lines, project_id, [order["event_id"] for order in bought])
     parts = _lines(connection, refund_lines, project_id, [refund["event_id"] for refund in back])
+    seen = _rows(connection, exposures, project_id, numbers)
+    picked = _lines(connection, exposure_skus, project_id, [exposure["event_id"] for exposure in seen])
     placed = connection.execute(select(assignments).where(assignments.c.customer.in_(numbers))).mappings()
     return {
         "assignments": [_named(dict(row), keys) for row in placed],
-        "exposures": [_named(row, keys) for row in _rows(connection, exposures, project_id, numbers)],
+        "exposures": [
+            {**_named(row, keys), "skus": [one["sku"] for one in picked.get(row["event_id"], [])]} for row in seen
+        ],
         "orders": [{**order, "lines": lines.get(order["event_id"], [])} for order in bought],
         "refunds": [{**refund, "lines": parts.get(refund["event_id"], [])} for refund in back],
         "interactions": [_named(row, keys) for row in _rows(connection, interactions, project_id, numbers)],

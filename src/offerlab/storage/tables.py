@@ -341,13 +341,22 @@ exposures = Table(
     Column("propensity", Double, nullable=False),
     Column("suppressed", Name),
     Column("offer", Name),
-    Column("skus", Document),  # products picked by the offer's match; null: the offer's own
     Column("template", Name),  # hash of the message shown
     Column("channel", Name),
     Column("placement", Name),
     Column("device", Name),
     *_times(),
     Index("ix_exposures_experiment_id", "experiment_id", "customer", "occurred_at"),
+    sqlite_with_rowid=False,
+)
+
+exposure_skus = Table(  # products that were picked for this customer; none: the offer's own
+    "exposure_skus",
+    metadata,
+    *_event_key(),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("experiment_id", Number, nullable=False, index=True),
+    Column("sku", Name, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -122,7 +122,7 @@ class Encoding:
         self._renderings: dict[tuple[object, ...], bytes | Rendering | Unrendered] = {}
         self._natures: dict[str, Nature] = {}
         self._kept = 0
-        self._begin = b"\x97" + _PACK.encode(snapshot.project.version) + b"\xcf"
+        self._begin = b"\x98" + _PACK.encode(snapshot.project.version) + b"\xcf"
 
     def told(self, decisions: Sequence[Decision], asking: Asking) -> list[Told]:
         """What each decision says; whole from memory where neither customer, product nor time has a say in it."""
@@ -207,9 +207,12 @@ class Encoding:
         """The decision's signed token."""
         entries: list[bytes] = []
         draws: list[bytes] = []
+        picks: list[tuple[int, tuple[str, ...]]] = []
         along = [self._plate(one.outcome).told(None, None) for one in decided.holdouts]
         for decision, one in zip((*decided.decisions, *decided.holdouts), (*told, *along), strict=True):
             if one.entry:
+                if decision.picked is not None and one.suppressed is None:
+                    picks.append((len(draws), decision.picked))
                 entries.append(one.entry)
                 draw = decision.draw
                 draws.append(draw[:HEAD] if isinstance(draw, bytes) else cut(draw or 0))
@@ -220,7 +223,7 @@ class Encoding:
             b"\xdd",
             len(draws).to_bytes(4, "big"),
         )
-        end = _PACK.encode((pack(draws), context.channel, context.placement))[1:]
+        end = _PACK.encode((pack(draws), context.channel, context.placement, picks))[1:]
         return seal(self.snapshot.project.secret, b"".join((*begin, *entries, end)))
 
     def _plate(self, outcome: Outcome) -> Plate:

@@ -343,6 +343,7 @@ def publishable_part(native: Native) -> Native:
 
 
 def _facts(content: Content) -> list[Exposure]:
+    picks = dict(content.picks)
     return [
         Exposure(
             experiment_id=entry.experiment,
@@ -354,10 +355,11 @@ def _facts(content: Content) -> list[Exposure]:
             suppressed=entry.suppressed,
             template=entry.template,
             offer=entry.offer,
+            skus=picks.get(i),
             channel=content.channel,
             placement=content.placement,
         )
-        for entry, bucket in zip(content.entries, content.buckets, strict=True)
+        for i, (entry, bucket) in enumerate(zip(content.entries, content.buckets, strict=True))
     ]
 
 

@@ -41,6 +41,7 @@ class Content(Struct, frozen=True, array_like=True):
     Attributes:
         version: of the ruleset. decided_at: microseconds UTC. customer: the vault's digest.
         entries: the decisions that enrolled. packed: their buckets, see `pack`.
+        picks: (place in `entries`, skus) where products were picked for this customer; elsewhere the offer's own.
     """
 
     version: int
@@ -50,6 +51,7 @@ class Content(Struct, frozen=True, array_like=True):
     packed: bytes
     channel: str | None = None
     placement: str | None = None
+    picks: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     @property
     def buckets(self) -> tuple[int, ...]:
