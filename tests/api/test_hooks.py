@@ -9,8 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import select
 
-from support.service import ADMIN, Service
+from offerlab.storage import tables
+from offerlab.storage.database import reading
+from offerlab.workflows.defining import change_settings
+from offerlab.workflows.desk import Desk
+from offerlab.workflows.privacy import purge
+from support.service import ADMIN, COFFEE_ADDON, Service
 
 SECRET = "hush"  # noqa: S105 - of this test
 ORDER: dict[str, Any] = {
@@ -150,3 +157,31 @@ def test_a_demand_by_law_has_a_deadline_and_erasure_is_done_at_once(shop: Servic
     assert all(item["due_at"] > item["received_at"] for item in items)
     late = shop.send({"id": "late", "type": "product_viewed", "customer_id": "42", "sku": "a"})
     assert late["rejected"][0]["code"] == "erased"
+
+
+def test_what_was_sent_goes_when_the_windows_close(shop: Service) -> None:
+    """Kept for the longest window with its refund window, whatever came later; the order itself stays counted."""
+    assert shop.post("/v1/experiments/coffee-addon/archive").status_code in (200, 409)
+    longest = {**COFFEE_ADDON, "key": "longest", "window_days": 60, "refund_days": 31}
+    shop.made("/v1/experiments", longest)
+    desk = Desk(shop.app.runtime, 1, "test")
+    hook(shop, ORDER, "orders/create")
+    shop.wait(days=50)
+    hook(shop, REFUND, "refunds/create")
+    shop.wait(days=40.5)
+    assert purge(desk)["payloads"] == 0
+    shop.wait(days=1)
+    assert purge(desk)["payloads"] == 1
+    with reading(shop.app.runtime.engine) as connection:
+        left = connection.execute(select(tables.payloads.c.event_id)).scalars().all()
+        orders = connection.execute(select(tables.orders.c.order_id)).scalars().all()
+    assert (left, orders) == ([], ["1001"])
+
+
+def test_a_shop_may_keep_what_was_sent_for_less(shop: Service) -> None:
+    """A number of days in the settings binds where it is shorter than the windows."""
+    desk = Desk(shop.app.runtime, 1, "test")
+    change_settings(desk, lambda known: replace(known, retention=replace(known.retention, payloads=5)))
+    hook(shop, ORDER, "orders/create")
+    shop.wait(days=6)
+    assert purge(desk)["payloads"] == 1

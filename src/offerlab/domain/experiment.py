@@ -1,5 +1,6 @@
 """An experiment: arms, who enters, what is measured, and the life from draft to archive."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -18,6 +19,10 @@ Action = Literal["start", "pause", "resume", "stop", "archive"]
 
 SLOTS: Final = 1_000_000
 """Arms, gates and layers are ranges of this many hash slots: a share is exact to one in a million."""
+
+WINDOW_DAYS: Final = 14
+REFUND_DAYS: Final = 30
+"""An experiment's windows where it names none."""
 
 MOST_OWN_METRICS: Final = 20
 """Of the shop's own in one plan: what one row of an answer holds on every database."""
@@ -172,8 +177,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
     segments: tuple[str, ...] = ()
     allocation: dict[str, dict[str, float]] = {}
     value_type: ValueType = "string"
-    window_days: int = 14
-    refund_days: int = 30
+    window_days: int = WINDOW_DAYS
+    refund_days: int = REFUND_DAYS
     starts_at: int | None = None
     ends_at: int | None = None
     ramp: tuple[RampStep, ...] = ()
@@ -236,6 +241,15 @@ class Experiment(Struct, frozen=True, kw_only=True):
     def offer_keys(self) -> tuple[str, ...]:
         """Keys of the offers of all arms, without repeats, in order of the arms."""
         return tuple(dict.fromkeys(arm.offer for arm in self.variants if arm.offer is not None))
+
+
+def days_open(experiments: Iterable[Experiment]) -> int:
+    """For how many days an event may still change a report: the longest window with its refund window.
+
+    Archived experiments report no more. Without any other, those days count that an experiment has by default.
+    """
+    spans = [one.window_days + one.refund_days for one in experiments if one.status != "archived"]
+    return max(spans, default=WINDOW_DAYS + REFUND_DAYS)
 
 
 def control_of(variants: tuple[Variant, ...]) -> int | None:

@@ -30,7 +30,7 @@ class Retention(Struct, frozen=True, kw_only=True):
     Attributes:
         behaviour: what was looked at and put into carts. texts: what customers wrote (reviews, complaints, reasons).
         contracts: orders and refunds (five years in Korean e-commerce law). rejected: events that could not be taken.
-        payloads: events as they were sent, sealed.
+        payloads: events as they were sent, sealed; they go when the windows close of all experiments, or sooner.
         replies: answers kept for `Idempotency-Key`. inactive: a profile after its last change; None keeps it.
         deadline: within how many days a person's request is done (ten in Korea, a month in Europe).
     """
@@ -39,7 +39,7 @@ class Retention(Struct, frozen=True, kw_only=True):
     texts: int | None = 3 * 365
     contracts: int | None = 5 * 365 + 1
     rejected: int | None = 90
-    payloads: int | None = 400
+    payloads: int | None = None
     replies: int | None = 30
     inactive: int | None = None
     deadline: int = 10

@@ -14,6 +14,7 @@ from offerlab.assignment.profile import attributes_of, by_category
 from offerlab.domain.attribute import withheld
 from offerlab.domain.clock import DAY, iso
 from offerlab.domain.customer import CustomerState
+from offerlab.domain.experiment import days_open
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput, NotFound
 from offerlab.storage import customers, identity, subjects
@@ -192,12 +193,16 @@ def requests_of(runtime: Runtime, project_id: int, *, after: int, limit: int) ->
 
 
 def purge(desk: Desk) -> dict[str, int]:
-    """Delete what is older than the project's retention; the proof is a line of the audit log."""
-    settings = desk.runtime.snapshot(desk.project_id).ruleset.settings
+    """Delete what is older than the project's retention; the proof is a line of the audit log.
+
+    Payloads go when no report can need them any more: when every window of the project's experiments is closed.
+    """
+    snapshot = desk.runtime.snapshot(desk.project_id)
     now = desk.runtime.now()
-    days: dict[str, int | None] = {
-        name: value for name, value in asdict(settings.retention).items() if name != "deadline"
-    }
+    days: dict[str, int | None] = asdict(snapshot.ruleset.settings.retention)
+    del days["deadline"]
+    closed = days_open(snapshot.experiments.values())
+    days["payloads"] = min(closed, closed if days["payloads"] is None else days["payloads"])
     before = {name: now - value * DAY for name, value in days.items() if value is not None}
     with desk.change() as connection:
         done = subjects.purge(connection, desk.project_id, before)
