@@ -390,6 +390,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project_id", "sku", "kind", "target", name=op.f("pk_relations")),
     )
     op.create_table(
+        "latest",
+        sa.Column("key_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("run", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("updated_at", NUMBER, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "run", name=op.f("pk_latest")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "replies",
         sa.Column("project_id", NUMBER, nullable=False),
         sa.Column("caller", sa.String(length=200), nullable=False),
@@ -567,6 +576,7 @@ def downgrade() -> None:
     op.drop_table("vault")
     op.drop_table("segments")
     op.drop_table("replies")
+    op.drop_table("latest")
     op.drop_table("relations")
     op.drop_table("products")
     op.drop_table("offers")

@@ -75,3 +75,29 @@ def test_a_monitor_counts_and_a_person_sees_the_latest_of_a_key(visitor: Visitor
     latest = service.get(f"/v1/events/latest?key={key}&limit=2").json()["items"]
     assert [(item["id"], item["outcome"]) for item in latest] == [("seen", "taken"), ("bad", "unknown_experiment")]
     assert service.get("/v1/events/latest?key=999").json()["items"] == []
+
+
+def test_a_customers_events_are_asked_for_in_a_form(visitor: Visitor) -> None:
+    """What came from one person and what became of it, asked without the id in any address; a reader may not."""
+    refused(visitor.service)
+    (value,) = set(re.findall(r'name="stamp" value="([^"]+)"', visitor.get("/events").text))
+    page = visitor.post("/events", {"stamp": value, "customer": "secret-person"})
+    assert page.status_code == 200
+    theirs = page.text.partition('id="theirs"')[2]
+    for word in ("product_viewed seen", "offer_viewed bad", "unknown_experiment", "2026-09-21 14:00:00"):
+        assert word in theirs
+    nobody = visitor.post("/events", {"stamp": value, "customer": "null"}).text
+    assert "Nothing ever came from this customer." in nobody
+    reader = Visitor(visitor.service)
+    reader.sign_in(visitor.service.new_key("read"))
+    assert 'id="theirs"' not in reader.get("/events").text
+    assert visitor.post("/events", {"customer": "secret-person"}).status_code == 403
+
+
+def test_the_page_shows_one_keys_events(visitor: Visitor) -> None:
+    """The admin key's events under its own name, none under webhooks."""
+    refused(visitor.service)
+    key = next(item["id"] for item in visitor.service.get("/v1/keys").json()["items"] if item["kind"] == "admin")
+    for query, shown in ((f"?key={key}", True), ("?key=0", False), ("?key=nonsense", True)):
+        latest = visitor.get(f"/events{query}").text.partition('id="latest"')[2].partition("</section>")[0]
+        assert ("product_viewed seen" in latest) is shown

@@ -145,6 +145,28 @@ def test_a_state_read_across_a_round_is_not_kept() -> None:
     assert memory.get(1, b"a", 1) is NOBODY
 
 
+def test_the_latest_events_are_seen_from_every_replica(pair: Pair) -> None:
+    """What one replica took and refused stands in the other's list, with the reason; a customer's under every id."""
+    told = {"customer_id": "c", "occurred_at": pair.one.at()}
+    seen = {"id": "seen", "type": "product_viewed", "sku": "a", **told}
+    assert pair.one.send(seen, {"id": "bad", "type": "offer_viewed", "experiment": "none", **told})["accepted"] == 1
+
+    def listed() -> list[tuple[str, str, str | None]]:
+        items = pair.other.get("/v1/events/latest").json()["items"]
+        return sorted((item["id"], item["outcome"], item["detail"]) for item in items)
+
+    reason = "no experiment has the key 'none'"
+    assert pair.until(lambda: listed() == [("bad", "unknown_experiment", reason), ("seen", "taken", None)])
+    pair.one.post("/v1/identify", {"messageId": "m", "anonymousId": "anon", "userId": "c"})
+    items = pair.other.get("/v1/customers/anon/events").json()["items"]
+    assert sorted((item["id"], item["outcome"]) for item in items) == [
+        ("bad", "unknown_experiment"),
+        ("m", "taken"),
+        ("seen", "taken"),
+    ]
+    assert pair.other.get("/v1/customers/nobody/events").status_code == 404
+
+
 def test_too_much_news_forgets_everybody(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """More events than a round looks at: nobody is remembered, so everybody is read anew."""
     monkeypatch.setattr(following, "MOST", 3)

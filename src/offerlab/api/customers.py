@@ -15,12 +15,13 @@ from offerlab.api.requests import Word
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.clock import iso
 from offerlab.errors import InvalidInput
-from offerlab.workflows import joining, privacy
+from offerlab.workflows import joining, mending, privacy
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.privacy import Erased, Seen
 
 AnyRequest = Request[Any, Any, Any]
 
+_LIMIT: Final = Parameter("limit", int | None, "how many; 50 without")
 _SENSITIVE: Final = Parameter("sensitive", bool | None, "false leaves out what the shop registered as sensitive")
 
 
@@ -41,6 +42,28 @@ class Separated(Struct, frozen=True, kw_only=True):
     """The events whose links were taken back."""
 
     links: list[str]
+
+
+class CustomerEventView(Struct, frozen=True, kw_only=True):
+    """One event of a customer.
+
+    Attributes:
+        occurred_at: null where it was not taken.
+        outcome: `taken`, or the code for which it was rejected.
+    """
+
+    received_at: str
+    occurred_at: str | None
+    id: str | None
+    type: str | None
+    outcome: str
+    detail: str | None
+
+
+class CustomerEvents(Struct, frozen=True):
+    """The latest events of a customer, newest first."""
+
+    items: list[CustomerEventView]
 
 
 class OnList(Struct, frozen=True, kw_only=True):
@@ -79,6 +102,28 @@ async def get_export(request: AnyRequest, customer: FromPath[str]) -> Response[b
         raise InvalidInput("sensitive is true or false", field="sensitive")
     found = await asyncio.to_thread(privacy.export_customer, _desk(request), customer, sensitive=sent == "true")
     return reply(found)
+
+
+@get(
+    "/v1/customers/{customer:str}/events",
+    opt=operation("customers", "The latest events of a customer", answers={200: CustomerEvents}, query=(_LIMIT,)),
+)
+async def get_customer_events(request: AnyRequest, customer: FromPath[str]) -> Response[bytes]:
+    """What came from a person under all their ids and what became of it, for whoever looks for a mistake; logged."""
+    limit = limit_of(request)
+    found = await asyncio.to_thread(mending.latest_of_customer, _desk(request), customer, limit=limit)
+    items = [
+        CustomerEventView(
+            received_at=iso(one.received_at),
+            occurred_at=None if one.occurred_at is None else iso(one.occurred_at),
+            id=one.id,
+            type=one.type,
+            outcome=one.outcome,
+            detail=one.detail,
+        )
+        for one in found
+    ]
+    return reply(CustomerEvents(items))
 
 
 @delete(
@@ -169,6 +214,7 @@ def _desk(request: AnyRequest) -> Desk:
 HANDLERS: Final[list[Any]] = [
     get_customer,
     get_export,
+    get_customer_events,
     delete_customer,
     post_suppressions,
     get_suppression,

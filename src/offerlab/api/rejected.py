@@ -93,7 +93,7 @@ class LatestEvent(Struct, frozen=True, kw_only=True):
 
 
 class LatestEvents(Struct, frozen=True):
-    """The latest events of this process, newest first."""
+    """The latest events, newest first."""
 
     items: list[LatestEvent]
 

@@ -9,12 +9,24 @@ from msgspec import Struct
 
 from offerlab.dashboard.doors import PAGE
 from offerlab.dashboard.forms import form_of
-from offerlab.dashboard.frame import AnyRequest, check_form, enter, html, see_other, with_query
+from offerlab.dashboard.frame import AnyRequest, Visit, check_form, enter, html, see_other, with_query
 from offerlab.domain.clock import iso
-from offerlab.errors import Forbidden
-from offerlab.workflows.mending import Filter, Latest, Refusedness, counts_of, latest_of, redrive, rejected_of
+from offerlab.errors import Forbidden, InvalidInput, NotFound
+from offerlab.workflows.access import keys_of
+from offerlab.workflows.mending import (
+    Filter,
+    Latest,
+    Refusedness,
+    counts_of,
+    latest_of,
+    latest_of_customer,
+    redrive,
+    rejected_of,
+)
 
 SHOWN: Final = 50
+_LONGEST: Final = 1_024
+_DIGITS: Final = 19
 
 
 class RejectedRow(Struct, frozen=True, kw_only=True):
@@ -37,6 +49,14 @@ class LatestRow(Struct, frozen=True, kw_only=True):
     source: str
     outcome: str
     bad: bool
+
+
+class KeyRow(Struct, frozen=True, kw_only=True):
+    """A key whose events can be looked at alone."""
+
+    id: int
+    name: str
+    current: bool
 
 
 class CodeRow(Struct, frozen=True, kw_only=True):
@@ -67,12 +87,26 @@ async def try_again(request: AnyRequest, number: FromPath[int]) -> Response[Any]
     return see_other(with_query("/events", {"done": flash}))
 
 
-def _page(request: AnyRequest) -> Response[Any]:
+@post("/events", status_code=200, opt=PAGE)
+async def of_customer(request: AnyRequest) -> Response[Any]:
+    """The same page with the events of one customer: asked in a form, so that the id stands in no address."""
+    visit = await asyncio.to_thread(enter, request)
+    form = await form_of(request)
+    check_form(request, visit, form)
+    return await asyncio.to_thread(_page, request, form.get("customer", "")[:_LONGEST])
+
+
+def _page(request: AnyRequest, customer: str | None = None) -> Response[Any]:
     visit = enter(request)
     runtime, code = visit.runtime, request.query_params.get("code")
+    key = _number(request.query_params.get("key"))
     counts = counts_of(runtime, visit.visitor.project_id)
     rejected = rejected_of(runtime, visit.visitor.project_id, Filter(code=code, limit=SHOWN))
-    latest = latest_of(runtime, visit.visitor.project_id, None, limit=SHOWN)
+    latest = latest_of(runtime, visit.visitor.project_id, key, limit=SHOWN)
+    keys = [
+        KeyRow(id=one.id, name=one.name or one.prefix, current=key == one.id)
+        for one in keys_of(runtime, visit.visitor.project_id)
+    ]
     return html(
         request,
         "events.html",
@@ -83,7 +117,33 @@ def _page(request: AnyRequest) -> Response[Any]:
         ],
         rejected=[_rejected(row) for row in rejected],
         latest=[_latest(one) for one in latest],
+        keys=keys,
+        webhooks=key == 0,
+        customer=customer,
+        theirs=[] if customer is None else _theirs(visit, customer),
     )
+
+
+def _number(sent: str | None) -> int | None:
+    """The id of a key; None for all, and for what is no id."""
+    return int(sent) if sent is not None and sent.isascii() and sent.isdecimal() and len(sent) < _DIGITS else None
+
+
+def _theirs(visit: Visit, customer: str) -> list[LatestRow]:
+    try:
+        found = latest_of_customer(visit.desk, customer, limit=SHOWN)
+    except (InvalidInput, NotFound):
+        return []
+    return [
+        LatestRow(
+            at=_seconds(one.received_at),
+            name=" ".join(part for part in (one.type, one.id) if part),
+            source="" if one.occurred_at is None else _seconds(one.occurred_at),
+            outcome=one.outcome,
+            bad=one.outcome != "taken",
+        )
+        for one in found
+    ]
 
 
 def _rejected(row: Refusedness) -> RejectedRow:
@@ -108,4 +168,4 @@ def _seconds(at: int) -> str:
     return iso(at)[:19].replace("T", " ")
 
 
-HANDLERS: Final[list[Any]] = [arrivals, try_again]
+HANDLERS: Final[list[Any]] = [arrivals, of_customer, try_again]

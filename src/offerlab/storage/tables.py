@@ -525,6 +525,16 @@ rejected = Table(
     Index("ix_rejected_project_id", "project_id", "code", "received_at"),
 )
 
+latest = Table(
+    "latest",
+    metadata,
+    Column("key_id", Number, primary_key=True, autoincrement=False),  # 0 is webhooks
+    Column("run", Number, primary_key=True, autoincrement=False),  # the process that tells it
+    Column("updated_at", Number, nullable=False),
+    Column("body", Document, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 builds = Table(
     "builds",
     metadata,

@@ -240,6 +240,11 @@ def _times(known: dict[str, int]) -> dict[str, str]:
     return {name: iso(at) for name, at in sorted(known.items())}
 
 
+def note_look(desk: Desk, unit: str) -> None:
+    """Somebody looked at what came from a person; it stands in the audit log."""
+    _log(desk, "look", unit)
+
+
 def _log(desk: Desk, action: str, unit: str, *, request: str | None = None) -> None:
     """One line of the audit log that changes no decision, and a request that was done at once."""
     tombstone = tombstone_of(desk.runtime.snapshot(desk.project_id).project.secret, unit)

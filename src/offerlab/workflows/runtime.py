@@ -9,10 +9,12 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from offerlab.domain.clock import DAY
 from offerlab.domain.event import Event
 from offerlab.errors import NotFound, OfferLabError, Unavailable
 from offerlab.storage import keys as stored_keys
-from offerlab.storage.database import reading
+from offerlab.storage import latest
+from offerlab.storage.database import reading, writing
 from offerlab.storage.events import Appended
 from offerlab.storage.keys import StoredKey
 from offerlab.storage.projects import Project
@@ -22,13 +24,14 @@ from offerlab.workflows import keeping
 from offerlab.workflows.following import Follower
 from offerlab.workflows.memory import Memory
 from offerlab.workflows.snapshot import Snapshot, load_snapshot, make_snapshot
-from offerlab.workflows.tally import Tally
+from offerlab.workflows.tally import Latest, Tally
 
 POLL_S: Final = 0.5
 PATIENT: Final = 3
 """While the store is away the looks become rarer, and those of many replicas drift apart: up to half a second each."""
 
 CLOSE_S: Final = 2.0
+TOLD_FOR: Final = 7 * DAY
 _log: Final = logging.getLogger(__name__)
 
 
@@ -43,6 +46,7 @@ class Runtime:
         keep_at: file that holds the rules for a start without the store; None: none is kept.
 
     Attributes:
+        run: a number of this process, another one at every start.
         refreshed_at: when the rules were last compared with the store, microseconds UTC.
         compared_at: the same by the process's own clock, which nobody sets.
         from_disk: whether the rules served are those of the file, because the store was not there at the start.
@@ -63,6 +67,7 @@ class Runtime:
         self.new_number = new_number
         self.memory = Memory()
         self.tally = Tally()
+        self.run = new_number()
         self._follower = Follower(self.memory) if engine.dialect.name == "postgresql" else None
         self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
@@ -179,11 +184,31 @@ class Runtime:
     def _delay(self, failures: int) -> float:
         return min(failures, PATIENT) * (self.new_number() % 1_000) / 2_000
 
+    def tell(self) -> None:
+        """Tell the other processes the latest events of each key.
+
+        Raises:
+            Unavailable: the store can't be written; they are told later.
+        """
+        told = self.tally.untold()
+        if not told:
+            return
+        bodies = {key: [_without_detail(one) for one in items] for key, items in told.items()}
+        try:
+            with writing(self.engine) as connection:
+                now = self.now()
+                latest.tell(connection, self.run, bodies, now=now)
+                latest.forget(connection, before=now - TOLD_FOR)
+        except BaseException:
+            self.tally.tell_again(told)
+            raise
+
     def _poll(self) -> None:
         failures = 0
         while not self._stop.wait(POLL_S + self._delay(failures)):
             try:
                 self.refresh()
+                self.tell()
                 failures = 0
             except Unavailable:
                 failures += 1
@@ -198,3 +223,8 @@ class Runtime:
         version = self.snapshot(project.id).project.version
         for digest, state in appended.states.items():
             self.memory.put(project.id, digest, version, state)
+
+
+def _without_detail(one: Latest) -> dict[str, object]:
+    """What is told of an event: a sentence about it may quote what was sent, and stays with the rejected one."""
+    return {"at": one.at, "id": one.id, "type": one.type, "source": one.source, "outcome": one.outcome}

@@ -1,6 +1,7 @@
 """What becomes of events: counted since the process started, and the latest of each key for whoever wires up a shop.
 
-Kept in memory alone: the counters are for a monitor, the latest events for a person who looks for a mistake now.
+The counters are for a monitor, the latest events for a person who looks for a mistake now; these a process tells the
+others about once a second (`runtime`), so that it does not matter which of them is asked.
 """
 
 from collections import Counter, deque
@@ -37,6 +38,7 @@ class Tally:
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
         self._latest: dict[int, deque[Latest]] = {}
+        self._untold: set[int] = set()
         self.lag_s = 0.0
 
     def note(self, key_id: int | None, counts: Counter[str], latest: Iterable[Latest], *, lag_s: float | None) -> None:
@@ -51,8 +53,20 @@ class Tally:
         with self._lock:
             self._counts.update(counts)
             self._latest.setdefault(key_id or 0, deque(maxlen=REMEMBERED)).extend(latest)
+            self._untold.add(key_id or 0)
             if lag_s is not None:
                 self.lag_s = lag_s
+
+    def untold(self) -> dict[int, list[Latest]]:
+        """The latest events of those keys (0 is webhooks) that sent something since the last call."""
+        with self._lock:
+            keys, self._untold = self._untold, set()
+        return {key: self.latest((key,), limit=REMEMBERED) for key in keys}
+
+    def tell_again(self, key_ids: Iterable[int]) -> None:
+        """What was to be told could not be; it is, at the next call."""
+        with self._lock:
+            self._untold.update(key_ids)
 
     def counts(self) -> dict[str, int]:
         """Events by outcome."""
