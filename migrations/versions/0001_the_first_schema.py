@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=200), nullable=True),
         sa.Column("placement", sa.String(length=200), nullable=True),
         sa.Column("device", sa.String(length=200), nullable=True),
+        sa.Column("agent", sa.String(length=200), nullable=True),
         sa.Column("occurred_at", NUMBER, nullable=False),
         sa.Column("received_at", NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_exposures")),

@@ -89,6 +89,7 @@ class History:
             "channel": None,
             "placement": None,
             "device": None,
+            "agent": None,
         }
         head = _head(f"x{len(self.exposures)}", at, more)
         for i, sku in enumerate(picked):

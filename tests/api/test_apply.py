@@ -150,6 +150,30 @@ def test_a_changed_file_changes_what_it_names(service: Service) -> None:
     assert applied(service, shop) == []
 
 
+def test_a_ramp_is_planned_anew_from_the_file(service: Service) -> None:
+    """A running experiment takes a new ramp from the file, the plan first; one that does not rise is refused."""
+    shop = example()
+    applied(service, shop)
+    experiment = shop["experiments"][0]
+    experiment |= {"ramp": [{"at": service.at(days=2), "traffic": 0.5}, {"at": service.at(days=1), "traffic": 1.0}]}
+    refused = service.post("/v1/apply?dry_run=true", shop)
+    assert (refused.status_code, refused.json()["field"]) == (422, "ramp[1].at")
+    experiment["ramp"].reverse()
+    experiment["ramp"][0]["traffic"], experiment["ramp"][1]["traffic"] = 0.5, 1.0
+    assert applied(service, shop, dry=True) == ["change experiment fridge-addons"]
+    assert service.get("/v1/experiments/fridge-addons").json()["ramp"] == []
+    assert service.post("/v1/apply", shop).json()["steps"][0]["fields"] == ["ramp"]
+    kept = service.get("/v1/experiments/fridge-addons").json()["ramp"]
+    assert [step["traffic"] for step in kept] == [0.5, 1.0]
+    assert applied(service, shop) == []
+    service.post("/v1/experiments/fridge-addons/pause")
+    experiment["ramp"] = experiment["ramp"][1:]
+    assert applied(service, shop) == ["change experiment fridge-addons"]
+    service.post("/v1/experiments/fridge-addons/stop", {})
+    experiment["ramp"] = []
+    assert applied(service, shop) == []
+
+
 def test_a_running_experiment_is_not_rewritten(service: Service) -> None:
     """What froze at the start is refused by name, before anything else of the file is done."""
     shop = example()

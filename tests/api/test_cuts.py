@@ -35,3 +35,20 @@ def test_a_page_opened_again_exposes_nobody_twice(service: Service) -> None:
     report = service.get("/v1/experiments/coffee-addon/report").json()
     assert sum(arm["n"] for arm in report["metrics"][0]["arms"]) == 1
     assert exposures(service) == {"mobile": None}
+
+
+def test_the_agent_who_spoke_cuts_the_report(service: Service) -> None:
+    """Whoever asked for the script, or is named by the exposure, is kept with it: an effect for each of them."""
+    service.coffee_shop()
+    for i in range(36):
+        said = {"agent": "kim"} if i < 12 else {"agent": "lee"} if i < 24 else {}
+        answer = service.decide(f"c{i}", context={**AT_CHECKOUT, **said})
+        event = {"id": f"e{i}", "type": "exposure", "customer_id": f"c{i}", "decision_id": answer["decision_id"]}
+        assert service.send({**event, "agent": "park"} if i >= 24 else event)["accepted"] == 1
+    service.decide("c99", context={**AT_CHECKOUT, "agent": "kim"}, expose=True)
+    cuts = service.get("/v1/experiments/coffee-addon/report?segment_by=agent").json()["segments"]
+    assert {cut["segment"]: cut["n"] for cut in cuts} == {"kim": 13, "lee": 12, "park": 12}
+    assert all(cut["metrics"][0]["metric"] == "revenue_per_customer" for cut in cuts)
+    service.send({"id": "d", "type": "offer_declined", "customer_id": "c0", "offer": "capsules", "agent": "kim"})
+    person = service.get("/v1/customers/c0/export").json()
+    assert (person["exposures"][0]["agent"], person["interactions"][-1]["body"]["agent"]) == ("kim", "kim")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from offerlab.assignment.decide import decide
 from offerlab.domain.clock import DAY, to_micros
-from offerlab.domain.customer import NOBODY, UNREAD, CustomerState, Profile
+from offerlab.domain.customer import NOBODY, UNREAD, CustomerState, Profile, product_declined
 from offerlab.domain.decision import ANYWHERE, Context, Decision, Request
 from offerlab.domain.experiment import Variant, moved
 from offerlab.domain.offer import Offer, Timing
@@ -30,8 +30,8 @@ GRANTED = Profile(consents={"email:marketing": (1, True), "sms:marketing": (1, T
 
 
 def offer(*skus: str, **fields: object) -> Offer:
-    """A curated cross-sell of these products."""
-    return Offer(key="x", kind="cross_sell", products=skus, **fields)  # type: ignore[arg-type]  # named by the test
+    """A curated cross-sell of these products, or whatever `fields` make of it."""
+    return Offer(**({"key": "x", "kind": "cross_sell", "products": skus} | fields))  # type: ignore[arg-type]  # named by the test
 
 
 def decided(
@@ -261,6 +261,24 @@ class TestCoolingDown:
         """A declined offer stays away, and every offer after a refund or complaint."""
         settings = ProjectSettings(declined_days=7, trouble_days=30)
         assert decided(offer("mug"), profile, settings=settings).suppressed == expected
+
+    @pytest.mark.parametrize(
+        ("shown", "expected"),
+        [
+            (offer("mug"), ("cooling_down", ())),
+            (offer("mug", "capsules"), (None, ("capsules",))),
+            (offer("mug", "capsules", kind="bundle"), ("cooling_down", ())),
+            (offer(match="random"), (None, ("capsules",))),
+        ],
+        ids=["alone", "beside another", "in a bundle", "by a match"],
+    )
+    def test_a_product_declined_elsewhere(self, shown: Offer, expected: tuple[str | None, tuple[str, ...]]) -> None:
+        """A product that was declined lately stays away in every offer; what else the offer has is still shown."""
+        settings = ProjectSettings(declined_days=7)
+        profile = Profile(declined={product_declined("mug"): NOW - 7 * DAY + 1}, owned={"machine": 1})
+        found = decided(shown, profile, settings=settings)
+        assert (found.suppressed, found.products) == expected
+        assert decided(shown, profile).suppressed is None, "no cool-down was set"
 
 
 class TestMatches:

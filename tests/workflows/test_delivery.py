@@ -197,6 +197,24 @@ def test_an_offer_waits_for_its_parcel(service: Service, box: Mailbox, order_fir
     assert (service.deliver(), len(box.taken)) == (1, 1)
 
 
+STAGES = ("label_created", "in_transit", "out_for_delivery", "delivered")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("waits", [True, False], ids=["waited for", "set off by"])
+def test_each_stage_of_a_parcel_has_its_own_moment(service: Service, box: Mailbox, stage: str, waits: bool) -> None:  # noqa: FBT001 - a case
+    """S69: from the label to the door, the mail of a stage goes at that stage, not at the one before it nor after."""
+    waiting = {"trigger": "order_placed", "stage": stage}
+    set_up(service, {**MAILED, "timing": waiting if waits else {"trigger": f"shipment_{stage}"}})
+    until(service, 9)
+    meets(service, "c1")
+    buys(service, "c1")
+    for one in STAGES:
+        ships(service, "c1", one)
+        assert (one, service.deliver()) == (one, int(one == stage))
+    assert len(box.taken) == 1
+
+
 @pytest.mark.parametrize("stage", ["exception", "returned"])
 def test_a_broken_parcel_ends_the_waiting(service: Service, box: Mailbox, stage: str) -> None:
     """S48: nobody is offered anything about a parcel that is lost or on its way back."""

@@ -240,6 +240,22 @@ def test_an_agent_reads_a_script_and_logs_what_was_said(service: Service) -> Non
     assert done["accepted"] == 3
 
 
+def test_a_declined_product_stays_away_in_every_offer(service: Service) -> None:
+    """S114: who said no to an offer of one product is not shown it in another one while the cool-down lasts."""
+    for key in ("capsules", "again"):
+        service.made("/v1/offers", {**CAPSULES, "key": key})
+        shows(service, key)
+    service.call("PUT", "/v1/settings", {"declined_days": 7})
+    service.send({"id": "no", "type": "offer_declined", "customer_id": "c1", "offer": "capsules"})
+
+    def held() -> list[str | None]:
+        return [one["suppressed"] for one in service.decide("c1", context=AT_CHECKOUT)["decisions"]]
+
+    assert held() == ["cooling_down", "cooling_down"]
+    service.wait(days=7)
+    assert held() == [None, None]
+
+
 def test_what_is_held_back_is_logged_and_stays_in_the_arm(service: Service) -> None:
     """S113: a capped customer is exposed in the arm, with the reason; the answer carries no offer."""
     service.made("/v1/offers", CAPSULES)

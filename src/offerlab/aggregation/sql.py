@@ -33,7 +33,7 @@ PRE_DAYS: Final = 90
 AGAIN_DAYS: Final = 90
 """Within how many days of the first order another one is a repeat purchase."""
 
-SEGMENTINGS: Final = ("segment", "channel", "placement", "device")
+SEGMENTINGS: Final = ("segment", "channel", "placement", "device", "agent")
 """What a report may be cut by: what an exposure stores."""
 
 

@@ -444,11 +444,12 @@ class CartItem(_Body, frozen=True, kw_only=True):
 
 
 class ContextBody(_Body, frozen=True, kw_only=True):
-    """The moment. What is absent matches every experiment."""
+    """The moment. What is absent matches every experiment; `agent` is kept with the exposure and decides nothing."""
 
     placement: Word | None = None
     channel: Word | None = None
     locale: Word | None = None
+    agent: Word | None = None
     trigger: Trigger | None = None
     cart: Annotated[tuple[CartItem, ...], Meta(max_length=1_000)] | None = None
 

@@ -31,6 +31,7 @@ from offerlab.domain.metric import CustomMetric
 from offerlab.domain.presets import Preset, PresetKey
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
+from offerlab.domain.schedule import check_ramp
 from offerlab.errors import Conflict, InvalidDefinition, InvalidInput
 from offerlab.workflows import authoring, defining
 from offerlab.workflows.audience import Audience, suggested
@@ -41,7 +42,7 @@ Action = Literal["create", "change", "start", "reweigh"]
 
 FILE_LIMIT: Final = 20_000_000
 _SAME: Final = 1e-6
-_MAY_CHANGE: Final = frozenset(("name", "hypothesis", "traffic", "allocation", "auto_pause"))
+_MAY_CHANGE: Final = frozenset(("name", "hypothesis", "traffic", "allocation", "ramp", "auto_pause"))
 
 
 class ShopExperiment(NewExperiment, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -357,6 +358,11 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
     if changes:
         planned = Planned(kind="experiment", key=known.key, action="reweigh", fields=tuple(changes))
         yield Step(planned, authoring.reweigh, (known.key,), changes)
+    if one.ramp != known.ramp:
+        check_ramp(one)
+        fields = ("ramp", "ramp_halted") if known.ramp_halted else ("ramp",)
+        planned = Planned(kind="experiment", key=known.key, action="change", fields=fields)
+        yield Step(planned, authoring.plan_ramp, (known.key, one.ramp))
     if one.auto_pause != known.auto_pause:
         planned = Planned(kind="experiment", key=known.key, action="change", fields=("auto_pause",))
         yield Step(planned, authoring.set_auto_pause, (known.key,), {"on": one.auto_pause})

@@ -17,7 +17,7 @@ from offerlab.assignment.hashing import salt_of
 from offerlab.assignment.matching import MATCHED, Found, Seen, Shelf, candidates
 from offerlab.assignment.moment import Moment, moment_of
 from offerlab.domain.clock import DAY, SECOND, from_micros
-from offerlab.domain.customer import CustomerState, Profile, step_of
+from offerlab.domain.customer import CustomerState, product_declined, step_of
 from offerlab.domain.decision import Context, Request, Suppression
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
@@ -215,14 +215,14 @@ def _told(case: Case, name: str) -> object:
 
 
 def _products(display: Display, case: Case) -> Verdict:
-    offer, profile = display.offer, case.state.profile
+    offer = display.offer
     cart = frozenset(case.request.context.cart or ())
     if offer.match == "curated":
-        return _own_products(display, profile, cart)
+        return _own_products(display, case, cart)
     floor = case.settings.affinity_floor if offer.match in MATCHED else None
     first: Suppression | None = None
     for found in _matches(display, case):
-        blocked = _blocked(found.product, profile, cart) or _weak(found, floor)
+        blocked = _blocked(found.product, case, cart) or _weak(found, floor)
         if blocked is None:
             return Verdict(None, (found.product.sku,))
         first = first or blocked
@@ -234,14 +234,14 @@ def _matches(display: Display, case: Case) -> Iterator[Found]:
     return candidates(case.shelf, display.offer, seen, (display.salt, case.request.unit or ""))
 
 
-def _own_products(display: Display, profile: Profile, cart: frozenset[str]) -> Verdict:
+def _own_products(display: Display, case: Case, cart: frozenset[str]) -> Verdict:
     """A bundle needs all of its products; any other offer goes on with those that may be shown."""
     offer, products = display.offer, display.products
     if not offer.products:
         return FREE
     if offer.kind == "upsell" and len(offer.products) > 1:
-        return _tier(offer, products, profile, cart)
-    blocked: list[Suppression | None] = [_blocked(product, profile, cart) for product in products]
+        return _tier(offer, products, case, cart)
+    blocked: list[Suppression | None] = [_blocked(product, case, cart) for product in products]
     if len(products) == len(offer.products) and not any(blocked):
         return FREE
     left = tuple(product.sku for product, reason in zip(products, blocked, strict=True) if reason is None)
@@ -251,23 +251,28 @@ def _own_products(display: Display, profile: Profile, cart: frozenset[str]) -> V
     return Verdict(None, left)
 
 
-def _tier(offer: Offer, products: tuple[Product, ...], profile: Profile, cart: frozenset[str]) -> Verdict:
+def _tier(offer: Offer, products: tuple[Product, ...], case: Case, cart: frozenset[str]) -> Verdict:
     """One step of a ladder: the first that makes sense and was not declined; after a no the next lower one (S9)."""
     first: Suppression | None = None
     for product in products:
-        reason = _blocked(product, profile, cart)
-        if reason is None and step_of(offer.key, product.sku) not in profile.declined:
+        reason = _blocked(product, case, cart)
+        if reason is None and step_of(offer.key, product.sku) not in case.state.profile.declined:
             return Verdict(None, (product.sku,))
         first = first or reason
     return Verdict(first or "cooling_down")
 
 
-def _blocked(product: Product, profile: Profile, cart: frozenset[str]) -> Suppression | None:
+def _blocked(product: Product, case: Case, cart: frozenset[str]) -> Suppression | None:
+    """Why this product makes no sense now; one that was declined lately stays away, whichever offer it stands in."""
+    profile = case.state.profile
     if product.sold_out:
         return "out_of_stock"
     if product.durable and product.sku in profile.owned:
         return "owned"
-    return "in_cart" if product.sku in cart else None
+    if product.sku in cart:
+        return "in_cart"
+    declined = profile.declined.get(product_declined(product.sku))
+    return "cooling_down" if _since(declined, case.settings.declined_days, case.now) else None
 
 
 def _weak(found: Found, floor: float | None) -> Suppression | None:

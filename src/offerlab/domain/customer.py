@@ -20,6 +20,11 @@ def step_of(offer: str, sku: str) -> str:
     return f"{offer}/{sku}"
 
 
+def product_declined(sku: str) -> str:
+    """Where a profile keeps that a product was declined, in whatever offer."""
+    return step_of("", sku)
+
+
 class Assignment(Struct, frozen=True, array_like=True):
     """An exposed customer's place in one experiment: kept for its life.
 
@@ -49,7 +54,8 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         viewed: sku -> last view, microseconds. owned: sku -> last purchase.
         cart: (as of, skus) of the latest whole cart. cart_changes: sku -> (as of, whether it was put in), after that
             cart. attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
-        declined: offer key, or key/sku for one product of it -> last decline. trouble_at: last refund or complaint.
+        declined: offer key, key/sku for one product of it, or /sku for the product in any offer -> last decline.
+        trouble_at: last refund or complaint.
         ratings: sku -> (as of, the customer's own mark for it).
         shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
     """

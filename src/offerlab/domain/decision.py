@@ -25,7 +25,10 @@ Suppression = Literal[
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What the request states about the moment. None matches every experiment; an empty cart is a stated one."""
+    """What the request states about the moment. None matches every experiment; an empty cart is a stated one.
+
+    `agent` is whoever speaks to the customer: it is kept with the exposure and decides nothing.
+    """
 
     placement: str | None = None
     channel: str | None = None
@@ -33,6 +36,7 @@ class Context(Struct, frozen=True, kw_only=True):
     trigger_sku: str | None = None
     trigger_event: str | None = None
     cart: tuple[str, ...] | None = None
+    agent: str | None = None
 
 
 ANYWHERE: Final = Context()

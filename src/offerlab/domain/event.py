@@ -55,6 +55,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     channel: str | None = None
     placement: str | None = None
     device: str | None = None
+    agent: str | None = None
 
 
 class OrderLine(Struct, frozen=True, kw_only=True):

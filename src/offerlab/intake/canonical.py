@@ -253,14 +253,18 @@ def _about_offer(
         if found is not None and native.variant not in found[1]:
             raise InvalidInput(f"{native.experiment!r} has no variant {native.variant!r}", field="variant")
         variant = None if found is None else found[1].index(native.variant)
-    reason = native.reason if isinstance(native, NativeOfferDeclined) else None
-    more = {"reason": reason, "placement": native.placement}
+    sku = reason = text = None
+    if isinstance(native, NativeOfferDeclined):
+        sku, reason, text = native.sku, native.reason, native.text
+        if sku is None and native.offer is not None:
+            sku = catalogue.offered(native.offer)
+    more = {"reason": reason, "placement": native.placement, "agent": native.agent}
     return Interaction(
         experiment_id=_experiment(native.experiment, catalogue),
         variant=variant,
         offer=native.offer,
-        sku=native.sku if isinstance(native, NativeOfferDeclined) else None,
-        text=native.text if isinstance(native, NativeOfferDeclined) else None,
+        sku=sku,
+        text=text,
         data={name: value for name, value in more.items() if value is not None},
     )
 

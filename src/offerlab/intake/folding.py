@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from offerlab.domain.clock import DAY, from_micros, to_micros
-from offerlab.domain.customer import PROFILED, PROFILING, Profile, step_of
+from offerlab.domain.customer import PROFILED, PROFILING, Profile, product_declined, step_of
 from offerlab.domain.event import Event, Exposure, Interaction, Order
 
 REMEMBERED_VIEWS: Final = 200
@@ -140,8 +140,8 @@ def _interaction(profile: Profile, event: Event, fact: Interaction) -> Profile:
         case "offer_declined" if fact.offer is not None:
             declined = {**profile.declined, fact.offer: max(at, profile.declined.get(fact.offer, at))}
             if fact.sku is not None:
-                step = step_of(fact.offer, fact.sku)
-                declined[step] = max(at, profile.declined.get(step, at))
+                for key in (step_of(fact.offer, fact.sku), product_declined(fact.sku)):
+                    declined[key] = max(at, profile.declined.get(key, at))
             return replace(profile, declined=declined)
         case "review" if fact.sku is not None and fact.number is not None:
             mark = (at, fact.number)

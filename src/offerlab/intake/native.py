@@ -30,6 +30,7 @@ class NativeExposure(_Native, frozen=True, kw_only=True, tag="exposure"):
     experiment: Key | None = None
     variant: Key | None = None
     device: Word | None = None
+    agent: Word | None = None
 
 
 class _AboutOffer(_Native, frozen=True, kw_only=True):
@@ -37,6 +38,7 @@ class _AboutOffer(_Native, frozen=True, kw_only=True):
     variant: Key | None = None
     offer: Key | None = None
     placement: Word | None = None
+    agent: Word | None = None
 
 
 class NativeOfferViewed(_AboutOffer, frozen=True, kw_only=True, tag="offer_viewed"):

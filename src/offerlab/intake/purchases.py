@@ -17,11 +17,13 @@ class Catalogue(Struct, frozen=True):
         currency: the project's.
         cost_of: unit cost of a sku in millionths, None when unknown.
         experiment: key -> (id, variant keys), None when there is no such experiment.
+        offered: the one product of an offer by its key; None where there are several, or a match picks.
     """
 
     currency: str
     cost_of: Callable[[str], int | None]
     experiment: Callable[[str], tuple[int, tuple[str, ...]] | None]
+    offered: Callable[[str], str | None] = lambda _: None
 
 
 def order_of(native: NativeOrder, catalogue: Catalogue) -> Order:

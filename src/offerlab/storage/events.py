@@ -283,6 +283,7 @@ def _exposure_rows(rows: Rows, project_id: int, event: Event, number: int, now: 
             fact.channel,
             fact.placement,
             fact.device,
+            fact.agent,
             event.occurred_at,
             now,
         )

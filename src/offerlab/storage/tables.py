@@ -345,6 +345,7 @@ exposures = Table(
     Column("channel", Name),
     Column("placement", Name),
     Column("device", Name),
+    Column("agent", Name),  # of customer care, as the shop calls them
     *_times(),
     Index("ix_exposures_experiment_id", "experiment_id", "customer", "occurred_at"),
     sqlite_with_rowid=False,

@@ -264,7 +264,7 @@ class _Translator:
         ids = [native.id, *(f"{native.id}#{fact.experiment_id}" for fact in facts[1:])]
         return [
             msgspec.structs.replace(
-                first, id=name, fact=_with_device(fact, native), planned=self._planned(fact, first.occurred_at)
+                first, id=name, fact=_as_stated(fact, native), planned=self._planned(fact, first.occurred_at)
             )
             for name, fact in zip(ids, facts, strict=True)
         ]
@@ -358,13 +358,15 @@ def _facts(content: Content) -> list[Exposure]:
             skus=picks.get(i),
             channel=content.channel,
             placement=content.placement,
+            agent=content.agent,
         )
         for i, (entry, bucket) in enumerate(zip(content.entries, content.buckets, strict=True))
     ]
 
 
-def _with_device(fact: Exposure, native: NativeExposure) -> Fact:
-    return fact if native.device is None else msgspec.structs.replace(fact, device=native.device)
+def _as_stated(fact: Exposure, native: NativeExposure) -> Fact:
+    """The exposure with what only its event knows: the device, and the agent who spoke."""
+    return msgspec.structs.replace(fact, device=native.device, agent=native.agent or fact.agent)
 
 
 def _unit(native: Native) -> str | None:

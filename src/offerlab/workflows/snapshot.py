@@ -1,7 +1,7 @@
 """One project's rules in memory: loaded whole, compiled once, replaced when the version moves."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -75,7 +75,7 @@ def make_snapshot(project: Project, rules: Rules) -> Snapshot:
         segments={segment.key: segment for segment in rules.segments},
         messages=_messages(known_offers),
         relations=_by_sku(rules.relations),
-        catalogue=_catalogue(project.currency, known_products, by_key),
+        catalogue=_catalogue(project.currency, known_products, by_key, known_offers),
         automatic=automatic_of(rules.experiments, known_offers),
     )
 
@@ -96,13 +96,23 @@ def _messages(known: dict[str, Offer]) -> dict[str, Message]:
     return compiled
 
 
-def _catalogue(currency: str, known: dict[str, Product], experiments_by_key: dict[str, Experiment]) -> Catalogue:
+def _catalogue(
+    currency: str,
+    known: dict[str, Product],
+    experiments_by_key: dict[str, Experiment],
+    known_offers: Mapping[str, Offer],
+) -> Catalogue:
     costs = {sku: product.unit_cost_micro for sku, product in known.items()}
     arms = {
         key: (experiment.id, tuple(arm.key for arm in experiment.variants))
         for key, experiment in experiments_by_key.items()
     }
-    return Catalogue(currency=currency, cost_of=costs.get, experiment=arms.get)
+    alone = {
+        key: offer.products[0]
+        for key, offer in known_offers.items()
+        if offer.match == "curated" and len(offer.products) == 1
+    }
+    return Catalogue(currency=currency, cost_of=costs.get, experiment=arms.get, offered=alone.get)
 
 
 def _by_sku(relations: Iterable[Relation]) -> dict[str, tuple[Relation, ...]]:

@@ -52,6 +52,7 @@ class Content(Struct, frozen=True, array_like=True):
     channel: str | None = None
     placement: str | None = None
     picks: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    agent: str | None = None
 
     @property
     def buckets(self) -> tuple[int, ...]:
