@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from litestar import Request
@@ -13,10 +13,23 @@ from offerlab.intake import strict
 
 T = TypeVar("T")
 
+
+class Envelope(Protocol):
+    """A body around a long list."""
+
+    @property
+    def customers(self) -> msgspec.Raw:
+        """The list, unread."""
+        ...
+
+
+E = TypeVar("E", bound=Envelope)
+
 DEFINITION_LIMIT: Final = 1_048_576
 DECISION_LIMIT: Final = 64_000
 BATCH_LIMIT: Final = 10_485_760
 _AT: Final = re.compile(r" - at `(?:key` in `)?\$?\.?(.*?)`$", re.DOTALL)
+_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMED: Final = re.compile(r"field `(.+?)`")
 
 
@@ -54,7 +67,9 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     Raises:
         Malformed, InvalidInput: as `read`.
     """
-    return _decode(body, decoder, strict.check)
+    value = _decode(body, decoder)
+    _check(body, strict.check)
+    return value
 
 
 def decode_small(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
@@ -63,23 +78,43 @@ def decode_small(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     Raises:
         Malformed, InvalidInput: as `read`.
     """
-    return _decode(body, decoder, strict.check_small)
+    value = _decode(body, decoder)
+    _check(body, strict.check_small)
+    return value
 
 
-def _decode(body: bytes, decoder: "msgspec.json.Decoder[T]", check: Callable[[bytes], None]) -> T:
+def decode_around(body: bytes, decoder: "msgspec.json.Decoder[E]") -> tuple[E, list[msgspec.Raw]]:
+    """As `decode`, but for the long list of customers inside: its items are cut apart and left for the caller to read.
+
+    Raises:
+        Malformed, InvalidInput: as `read`.
+    """
+    around = _decode(body, decoder)
+    inside = bytes(around.customers)
     try:
-        value = decoder.decode(body)
+        items = _decode(inside, _ITEMS)
+    except InvalidInput as error:
+        raise InvalidInput(error.detail, field="customers") from error
+    _check(body.replace(inside, b"[]", 1), strict.check)
+    return around, items
+
+
+def _decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    try:
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"the body is no JSON: {error}") from error
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
+
+
+def _check(body: bytes, check: Callable[[bytes], None]) -> None:
     try:
         check(body)
     except strict.NotJson as error:
         raise Malformed(error.detail) from error
-    return value
 
 
 def invalid(error: msgspec.ValidationError) -> InvalidInput:

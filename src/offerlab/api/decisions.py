@@ -1,5 +1,6 @@
 """The storefront's question: which variant for this customer, now?"""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -7,18 +8,27 @@ import msgspec
 from litestar import Request
 from msgspec import Struct
 
-from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode, decode_small
+from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode_around, decode_small
 from offerlab.api.plain import Call, Route, Sent, declared, plain
-from offerlab.api.requests import BulkRequest, ContextBody, DecisionRequest
+from offerlab.api.requests import (
+    MOST_CUSTOMERS,
+    BulkCustomer,
+    BulkEnvelope,
+    BulkRequest,
+    ContextBody,
+    DecisionRequest,
+)
 from offerlab.api.rights import allow
 from offerlab.api.routing import Parameter, operation
 from offerlab.domain.decision import Context
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput
+from offerlab.workflows.mailing import ABREAST, Turns, answer_part
 from offerlab.workflows.serving import Answer, Answered, Answers, Ask, Serving
 
 _ONE: Final = msgspec.json.Decoder(DecisionRequest)
-_MANY: Final = msgspec.json.Decoder(BulkRequest)
+_MANY: Final = msgspec.json.Decoder(BulkEnvelope)
+_CUSTOMER: Final = msgspec.json.Decoder(BulkCustomer)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -94,12 +104,30 @@ def _wants_explanation(query: bytes) -> bool:
 
 
 async def _decide_many(call: Call, body: bytes) -> Sent:
-    """Decide for a mailing; one bad id refuses the whole list and names its place."""
-    sent = decode(body, _MANY)
-    for i, customer in enumerate(sent.customers):
-        _check(customer.customer_id, i)
+    """Decide for a mailing; one bad id refuses the whole list and names its place, before anybody is exposed."""
+    sent, items = decode_around(body, _MANY)
+    if len(items) > MOST_CUSTOMERS:
+        raise InvalidInput(f"a list of customers has at most {MOST_CUSTOMERS:,}", field="customers")
+    turns = Turns()
+    for place, item in enumerate(items):
+        _customer(place, item)
+        await turns.wait()
+    serving, project_id = call.house.serving, call.caller.project_id
+    version, unknown, parts = serving.version(project_id), b"[]", list[bytes]()
+    for start in range(0, len(items), ABREAST):
+        asks = _asks(sent, items[start : start + ABREAST], start)
+        answers = await answer_part(serving, project_id, asks, turns)
+        if not start:
+            version, unknown = answers[0].ruleset_version, _ENCODER.encode(answers[0].unknown)
+        results = [_encoded_result(ask.customer_id, answer) for ask, answer in zip(asks, answers, strict=True)]
+        parts.append((b"," if start else b"") + b",".join(results))
+        await turns.wait()
+    return Sent([b'{"ruleset_version":%d,"unknown":%b,"results":[' % (version, unknown), *parts, b"]}"])
+
+
+def _asks(sent: BulkEnvelope, items: Sequence[msgspec.Raw], start: int) -> list[Ask]:
     context = context_of(sent.context)
-    asks = [
+    return [
         Ask(
             customer_id=customer.customer_id,
             attributes=customer.attributes,
@@ -107,21 +135,18 @@ async def _decide_many(call: Call, body: bytes) -> Sent:
             experiments=sent.experiments,
             expose=sent.expose,
         )
-        for customer in sent.customers
+        for customer in (_customer(start + i, item) for i, item in enumerate(items))
     ]
-    serving, project_id = call.house.serving, call.caller.project_id
-    answers = await serving.answer_many(project_id, asks)
-    results = [_encoded_result(ask.customer_id, answer) for ask, answer in zip(asks, answers, strict=True)]
-    version = answers[0].ruleset_version if answers else serving.version(project_id)
-    unknown = _ENCODER.encode(answers[0].unknown if answers else [])
-    return Sent(b'{"ruleset_version":%d,"unknown":%b,"results":[%b]}' % (version, unknown, b",".join(results)))
 
 
-def _check(customer_id: object, place: int) -> None:
+def _customer(place: int, raw: msgspec.Raw) -> BulkCustomer:
     try:
-        unit_of(customer_id)
+        customer = decode_small(bytes(raw), _CUSTOMER)
+        unit_of(customer.customer_id)
     except InvalidInput as error:
-        raise InvalidInput(error.detail, field=f"customers[{place}].customer_id") from error
+        field = f"customers[{place}].{error.field}" if error.field else f"customers[{place}]"
+        raise type(error)(error.detail, field=field) from error
+    return customer
 
 
 def context_of(sent: ContextBody) -> Context:

@@ -37,9 +37,13 @@ class House(Protocol):
 
 
 class Sent(Struct, frozen=True, gc=False):
-    """An answer: JSON unless its headers say otherwise."""
+    """An answer: JSON unless its headers say otherwise. A long one is sent part by part, as fast as it is taken.
 
-    body: bytes
+    Attributes:
+        body: whole, or in parts.
+    """
+
+    body: bytes | list[bytes]
     status: int = 200
     headers: Headers = (_JSON,)
 
@@ -75,10 +79,16 @@ def plain(right: Right, limit: int, work: Work) -> Route:
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and the log the rest
             _log.error("unforeseen error on a plain route", exc_info=error)
             sent = _refusal(surprise(scope["path"]))
-        length = (b"content-length", str(len(sent.body)).encode())
-        headers = [*sent.headers, length, *scope.get("labels", ())]
+        body = sent.body
+        length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        headers = [*sent.headers, (b"content-length", b"%d" % length), *scope.get("labels", ())]
         await send({"type": "http.response.start", "status": sent.status, "headers": headers})
-        await send({"type": "http.response.body", "body": sent.body})
+        if isinstance(body, bytes):
+            await send({"type": "http.response.body", "body": body})
+            return
+        for part in body:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     return route
 

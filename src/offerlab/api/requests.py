@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.attribute import Attribute, AttributeType
@@ -480,10 +480,22 @@ class BulkCustomer(_Body, frozen=True, kw_only=True):
     attributes: dict[str, object] = {}
 
 
+MOST_CUSTOMERS: Final = 100_000
+
+
 class BulkRequest(_Body, frozen=True, kw_only=True):
     """Which variants for these customers, now?"""
 
-    customers: Annotated[tuple[BulkCustomer, ...], Meta(max_length=100_000)]
+    customers: Annotated[tuple[BulkCustomer, ...], Meta(max_length=MOST_CUSTOMERS)]
+    context: ContextBody = ContextBody()
+    experiments: Annotated[tuple[str, ...], Meta(max_length=1_000)] | None = None
+    expose: bool = False
+
+
+class BulkEnvelope(_Body, frozen=True, kw_only=True):
+    """A `BulkRequest` with its customers unread: they are read one by one, others are served in between."""
+
+    customers: Raw
     context: ContextBody = ContextBody()
     experiments: Annotated[tuple[str, ...], Meta(max_length=1_000)] | None = None
     expose: bool = False

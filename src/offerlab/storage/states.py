@@ -1,6 +1,7 @@
 """The one read of a decision: a customer's state by the vault's key, in prepared SQL on a kept connection."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,6 +25,8 @@ LEFT JOIN assignments a ON a.customer = w.customer
 WHERE v.project_id = :project AND v.digest = :digest
 """
 """Every id that was linked to this one counts: a person who logs in keeps profile and arm."""
+
+_MANY_SQL: Final = _SQL.replace("a.exposed_at\n", "a.exposed_at, v.digest\n").replace("= :digest", "= ANY(:digests)")
 
 
 class EmbeddedStates:
@@ -62,6 +65,7 @@ class ServerStates:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._statement = text(_SQL)
+        self._many = text(_MANY_SQL)
 
     def read(self, project_id: int, digest: bytes) -> CustomerState:
         """The state of a customer; `NOBODY` for a stranger.
@@ -72,6 +76,19 @@ class ServerStates:
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(self._statement, {"project": project_id, "digest": digest}).all()
         return _state(cast("list[Any]", rows))
+
+    def read_many(self, project_id: int, digests: Sequence[bytes]) -> dict[bytes, CustomerState]:
+        """The states of many customers by digest, strangers among them.
+
+        Raises:
+            Unavailable: the store can't be reached.
+        """
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(self._many, {"project": project_id, "digests": list(digests)}).all()
+        found: dict[bytes, list[Any]] = {}
+        for row in rows:
+            found.setdefault(bytes(row[-1]), []).append(row)
+        return {digest: _state(found.get(digest, [])) for digest in digests}
 
     def close(self) -> None:
         """Nothing of its own to close."""

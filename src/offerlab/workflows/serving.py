@@ -35,8 +35,8 @@ BREAK_S: Final = 1.0
 BREAK_AFTER: Final = 3
 EXPOSE_S: Final = 5.0
 MAILING_S: Final = 60.0
+READ_MANY_S: Final = 1.0
 AWAY_S: Final = 1.5
-ABREAST: Final = 1_000
 _log: Final = logging.getLogger(__name__)
 
 
@@ -173,18 +173,6 @@ class Serving:
         state = self._remembered(snapshot, digest) or await self.state(snapshot, digest)
         return decide(snapshot.ruleset, state, request, self.runtime.now())
 
-    async def answer_many(self, project_id: int, asks: Sequence[Ask]) -> list[Answered]:
-        """Decide for many customers; exposures of neighbours share commits.
-
-        Raises:
-            InvalidInput: an id is no id.
-        """
-        answers: list[Answered] = []
-        for start in range(0, len(asks), ABREAST):
-            part = asks[start : start + ABREAST]
-            answers += await asyncio.gather(*(self.answer(project_id, ask, patient=True) for ask in part))
-        return answers
-
     def version(self, project_id: int) -> int:
         """The version of the rules served now."""
         return self.runtime.snapshot(project_id).project.version
@@ -243,6 +231,34 @@ class Serving:
                 coming.add_done_callback(remember)
             raise TimeoutError
         return coming.result()
+
+    async def prefetch(self, project_id: int, customer_ids: Sequence[object]) -> None:
+        """Bring the states of these customers into memory by one read, where the store is a server.
+
+        Those that don't come in time are asked for one by one when they are needed, behind the circuit breaker.
+
+        Raises:
+            InvalidInput: an id is no id.
+        """
+        states = self._states
+        if isinstance(states, EmbeddedStates) or time.monotonic() < self._closed_until:
+            return
+        snapshot, memory = self.runtime.snapshot(project_id), self.runtime.memory
+        units = [unit for one in customer_ids if (unit := unit_of(one)) is not None]
+        digests = [digest_of(snapshot.project.secret, unit) for unit in units]
+        missing = [digest for digest in digests if self._remembered(snapshot, digest) is None]
+        if not missing:
+            return
+        begun = memory.rounds
+        coming = asyncio.wrap_future(self._pool.submit(states.read_many, project_id, missing))
+        try:
+            found = await asyncio.wait_for(coming, READ_MANY_S)
+        except (TimeoutError, Unavailable) as error:
+            self._closed_until = time.monotonic() + BREAK_S
+            _log.warning("the states of a mailing can't be read (%s); decisions go on by hash alone", error)
+            return
+        for digest, state in found.items():
+            memory.offer(project_id, digest, snapshot.project.version, state, begun=begun)
 
     def _is_store_away(self) -> bool:
         """Whether nobody should wait for a commit now: it was refused, or it hangs and reads hang too."""
