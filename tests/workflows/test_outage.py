@@ -50,7 +50,7 @@ class Replica:
         """Start, and wait until every route works or the process ends."""
         environment = {**os.environ, "OFFERLAB_ADMIN_KEY": ADMIN, "OFFERLAB_STATE_TIMEOUT_MS": "10"}
         self._process = subprocess.Popen(self._command, env=environment, stderr=subprocess.DEVNULL)  # noqa: S603 - our own service
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(httpx.TransportError):
                 if httpx.get(f"{self.url}/readyz").status_code == 200:
@@ -103,19 +103,22 @@ class Shop:
 
     def ask(self, customers: list[str], *, expose: bool) -> dict[str, dict[str, str]]:
         """What these customers are told now; asked again while the machine is too busy to read their states in time."""
-        found: dict[str, dict[str, str]] = {}
-        for customer in customers:
-            answer: dict[str, Any] = {}
-            for _ in range(100):
-                answer = self.client.post("/v1/decisions", json={"customer_id": customer, "expose": expose}).json()
-                if not answer["stale"] and (not expose or all(one["exposed"] for one in answer["decisions"])):
-                    break
-            found[customer] = {one["experiment"]: one["variant"] for one in answer["decisions"]}
-        return found
+        return {customer: self._told(customer, expose=expose) for customer in customers}
 
-    def bad(self, seen: list[Seen]) -> list[Seen]:
-        """Answers that break the promise."""
-        return [one for one in seen if not self._is_good(one)]
+    def _told(self, customer: str, *, expose: bool) -> dict[str, str]:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            answer = self.client.post("/v1/decisions", json={"customer_id": customer, "expose": expose}).json()
+            if not answer["stale"] and (not expose or all(one["exposed"] for one in answer["decisions"])):
+                return {one["experiment"]: one["variant"] for one in answer["decisions"]}
+            time.sleep(0.1)
+        raise TimeoutError(f"{customer} was not told without `stale` within a minute: {answer}")
+
+    def bad(self, seen: list[Seen]) -> list[str]:
+        """Answers that break the promise, with what the customer was told before."""
+        return [
+            f"{one}, before: {self.expected.get(one.asked['customer_id'])}" for one in seen if not self._is_good(one)
+        ]
 
     def _is_good(self, one: Seen) -> bool:
         if one.status != 200:
