@@ -107,6 +107,7 @@ class Shop:
 
     def _told(self, customer: str, *, expose: bool) -> dict[str, str]:
         deadline = time.monotonic() + 60
+        answer: dict[str, Any] = {}
         while time.monotonic() < deadline:
             answer = self.client.post("/v1/decisions", json={"customer_id": customer, "expose": expose}).json()
             if not answer["stale"] and (not expose or all(one["exposed"] for one in answer["decisions"])):

@@ -55,12 +55,14 @@ def check_small(body: bytes) -> None:
     Raises:
         NotJson, InvalidInput: as `check`.
     """
-    if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS) or any(gap in body for gap in _GAPS):
+    before = body.split(b'":')
+    colons = len(before) - 1
+    parted = body.count(b":") != colons and any(gap in body for gap in _GAPS)
+    if parted or b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS):
         check(body)
         return
-    before = body.split(b'":')
-    keys = {piece[piece.rfind(b'"') :] for piece in before[:-1]}
-    if len(keys) != len(before) - 1 and len(before) - 1 != _keys_in(body):
+    keys = {piece.rpartition(b'"')[2] for piece in before[:-1]}
+    if len(keys) != colons and colons != _keys_in(body):
         check(body)
 
 
