@@ -25,6 +25,7 @@ from offerlab.stats.multiplicity import adjust
 from offerlab.stats.prior import learn_prior
 from offerlab.stats.srm import check_split, watch_split
 from support.bandits import bandits
+from support.families import family_crossings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +113,23 @@ def families() -> list[Row]:
             f"Bonferroni's {plain:.2%}; goal 5 %",
         )
     )
+    return rows
+
+
+def arms_at_every_look() -> list[Row]:
+    """Several arms against one control, looked at again and again: Dunnett's level, spent over the looks."""
+    rows: list[Row] = []
+    for arms, looks in ((2, 28), (4, 5), (4, 28), (8, 28)):
+        crossed = {name: family_crossings(arms, looks, name) for name in ("obrien_fleming", "sequence")}
+        group, always = (float(np.mean(any_arm)) for any_arm in crossed.values())
+        rows.append(
+            told(
+                "many questions",
+                f"{arms} arms of the control's size, no effect, {looks} looks, 200,000 paths: Dunnett's level spent "
+                f"O'Brien-Fleming-like {group:.2%}, as confidence sequences {always:.2%}; goal 5 % + 3 standard errors "
+                "(5.15 %)",
+            )
+        )
     return rows
 
 
@@ -227,7 +245,7 @@ def bandit_intervals() -> list[Row]:
 def main() -> None:
     """Measure, print, and append rows to results.md."""
     parts: list[Callable[[], Row | list[Row]]] = [
-        split_at_one_look, split_at_every_look, families, segments, priors, bandit_intervals,
+        split_at_one_look, split_at_every_look, families, arms_at_every_look, segments, priors, bandit_intervals,
     ]  # fmt: skip
     where = f"numpy {version('numpy')}, scipy {version('scipy')}, Python {platform.python_version()}, "
     where += f"{os.cpu_count()} cores"

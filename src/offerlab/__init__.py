@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from offerlab.client.http import Client
+    from offerlab.frames.adaptive import adaptive
     from offerlab.frames.analysis import analyze
     from offerlab.frames.factors import factorial
     from offerlab.frames.metrics import Mean, Proportion, Quantile, Ratio, Return, Statistic
@@ -24,6 +25,7 @@ __all__ = [
     "Ratio",
     "Return",
     "Statistic",
+    "adaptive",
     "analyze",
     "factorial",
     "learn",
@@ -41,6 +43,7 @@ _HOMES = {
     "Ratio": "offerlab.frames.metrics",
     "Return": "offerlab.frames.metrics",
     "Statistic": "offerlab.frames.metrics",
+    "adaptive": "offerlab.frames.adaptive",
     "analyze": "offerlab.frames.analysis",
     "factorial": "offerlab.frames.factors",
     "learn": "offerlab.frames.prediction",

@@ -1,11 +1,13 @@
 """Many arms, segments, beliefs and the rest of the plan: each figure against an outside judge."""
 
 from math import sqrt
+from typing import Literal
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 from scipy.stats import multivariate_normal, norm
+from statsmodels.stats.multitest import multipletests
 
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan, Variant
 from offerlab.reporting.build import Past, build_report, lift_in
@@ -13,9 +15,12 @@ from offerlab.reporting.cells import Cells
 from offerlab.reporting.looking import PastLook
 from offerlab.reporting.report import Report
 from offerlab.simulate import CONTROL, Treatment, cells_from, simulate
+from offerlab.stats.dunnett import dunnett
 from offerlab.stats.effect import Effect
+from offerlab.stats.group_sequential import Plan
 from offerlab.stats.prior import Prior
 from offerlab.stats.rare import rate_ratio
+from offerlab.stats.repeated import repeated_p_value
 from reporting.crowd import AS_OF, needed, plan
 
 FIXED = AnalysisPlan(sequential="fixed")
@@ -66,14 +71,66 @@ def test_an_adjusted_p_value_and_its_range_agree() -> None:
             assert (effect.p_value_adjusted < 0.05) == (not wide.lower <= 0 <= wide.upper)
 
 
-def test_a_second_look_is_corrected_by_holm() -> None:
-    """After an earlier look the arms share no single reading: Holm's larger p-values stand."""
-    asked = shop(analysis=AnalysisPlan(sequential="group", planned_customers=18_000))
-    earlier = PastLook(9_000, {"revenue_per_customer": {"filter": 1.0, "smart": 0.5}}, 18_000)
-    report = read(asked, three(asked), Past(looks=(earlier,)))
+GROUP = AnalysisPlan(sequential="group", planned_customers=18_000)
+EARLIER = PastLook(9_000, {"revenue_per_customer": {"filter": 1.0, "smart": 0.5}}, 18_000)
+
+
+@pytest.mark.parametrize("how", ["group", "always"])
+@pytest.mark.parametrize("size", [1_500, 4_500])
+def test_at_every_look_the_adjusted_p_value_and_its_range_agree(how: Literal["group", "always"], size: int) -> None:
+    """Several arms looked at early, by either rule: Dunnett's, and below alpha exactly when its range excludes zero."""
+    asked = shop(analysis=replace(GROUP, sequential=how))
+    looks = (EARLIER,) if size > 3_000 else ()
+    for effect in read(asked, three(asked, size=size), Past(looks=looks)).metrics[0].effects:
+        wide = effect.simultaneous
+        assert wide is not None
+        assert wide.lower is not None
+        assert wide.upper is not None
+        assert effect.correction == "dunnett"
+        assert effect.p_value_adjusted is not None
+        assert (effect.p_value_adjusted < 0.05) == (not wide.lower <= 0 <= wide.upper)
+
+
+def test_an_early_crossing_of_one_arm_is_judged_by_the_familys_boundary() -> None:
+    """At half of the plan an arm may cross its own boundary and not the family's: one p-value, two ranges."""
+    asked = shop(analysis=GROUP)
+    half = three(asked, size=3_000, seed=1)
+    effect = max(read(asked, half).metrics[0].effects, key=lambda each: abs(each.z or 0.0))
+    alone = float(repeated_p_value((0.5,), np.array([effect.z]), Plan(0.05))[0])
+    loads = [sqrt(0.5)] * 2
+    assert effect.p_value_adjusted == pytest.approx(float(dunnett([alone, 1.0], loads).p_values[0]), rel=0.05)
+    assert effect.p_value_adjusted > (effect.p_value or 0.0)
+
+
+def test_an_overrun_plan_is_corrected_by_holm() -> None:
+    """Two rules have read the arms, the boundaries and then the sequence: Holm's larger p-values stand."""
+    asked = shop(analysis=replace(GROUP, planned_customers=8_000))
+    report = read(asked, three(asked), Past(looks=(EARLIER,)))
     assert {effect.correction for effect in report.metrics[0].effects} == {"holm"}
     assert report.looking is not None
-    assert report.looking.note == "plan_complete"
+    assert report.looking.note == "overrun"
+
+
+def test_secondary_metrics_are_corrected_for_false_discoveries() -> None:
+    """All of them and all arms are one family: statsmodels' step-up p-values, and ranges at R q / m that agree."""
+    metrics = MetricPlan(
+        primary="revenue_per_customer", secondary=("aov", "conversion_rate", "orders_per_customer", "refund_rate")
+    )
+    asked = shop(metrics=metrics)
+    told = [
+        effect
+        for metric in read(asked, three(asked)).metrics
+        if metric.role == "secondary"
+        for effect in metric.effects
+        if effect.p_value is not None
+    ]
+    rejected, expected, *_ = multipletests([each.p_value for each in told], 0.05, "fdr_bh")
+    assert {each.correction for each in told} == {"bh"}
+    assert [each.p_value_adjusted for each in told] == pytest.approx(expected)
+    for each, found in zip(told, rejected, strict=True):
+        wide = each.simultaneous
+        assert wide is not None
+        assert found == ((wide.lower is not None and wide.lower > 0) or (wide.upper is not None and wide.upper < 0))
 
 
 def test_beliefs_come_from_the_statistic_of_the_test() -> None:

@@ -8,6 +8,7 @@ from scipy import stats
 
 from offerlab.errors import InvalidInput, InvalidPlan
 from offerlab.stats.dunnett import control_loadings, dunnett, dunnett_critical_value
+from support.families import family_crossings
 
 EQUAL = float(np.sqrt(0.5))  # arms of the control's size: correlation one half
 
@@ -104,3 +105,13 @@ def test_impossible_loadings_and_variances_are_refused() -> None:
         control_loadings(1.0, [0.0])
     with pytest.raises(InvalidPlan):
         dunnett([0.1], [0.5], alpha=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arms", "looks"), [(2, 28), (4, 5), (4, 28), (8, 28)])
+def test_dunnetts_level_spent_over_the_looks_keeps_the_family(arms: int, looks: int) -> None:
+    """Arms that share a control, looked at again and again: 5 % and 3 standard errors; the uncorrected twin fails."""
+    error = 3 * float(np.sqrt(0.05 * 0.95 / 200_000))
+    assert family_crossings(arms, looks, "obrien_fleming").mean() < 0.05 + error
+    assert family_crossings(arms, looks, "sequence").mean() < 0.05
+    assert family_crossings(arms, looks, "obrien_fleming", paths=50_000, critical=1.959964).mean() > 0.08

@@ -93,8 +93,8 @@ def spend_after(orders: pd.DataFrame, at: pd.Timestamp, customers: pd.Index) -> 
     return capped(spend, pooled_cap(spend))
 
 
-def earlier_windows(orders: pd.DataFrame, cut: str, *, windows: int = 8, step: int = 14) -> tuple[pd.DataFrame, Array]:
-    """Histories and spends of windows that had closed by the cut, a fortnight apart, each with three weeks of data."""
+def earlier_windows(orders: pd.DataFrame, cut: str, *, windows: int = 40, step: int = 7) -> tuple[pd.DataFrame, Array]:
+    """Histories and spends of all windows that had closed by the cut, a week apart, each with three weeks of data."""
     tables, spends = [], []
     for number in range(windows):
         at = pd.Timestamp(cut) - pd.Timedelta(days=28 + step * number)

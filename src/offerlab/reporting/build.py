@@ -18,11 +18,12 @@ from offerlab.reporting.factors import factors_of
 from offerlab.reporting.fading import novelty_of
 from offerlab.reporting.families import corrected
 from offerlab.reporting.looking import PastLook, looking_of, rule_of
-from offerlab.reporting.metrics import Frame, metric_results, range_at
+from offerlab.reporting.metrics import Frame, metric_results, range_at, repeated_p
 from offerlab.reporting.money import money_of
 from offerlab.reporting.projecting import projections_of
 from offerlab.reporting.report import (
     DeclineCount,
+    Effect,
     Facts,
     Funnel,
     Interval,
@@ -38,6 +39,7 @@ from offerlab.reporting.split import Strata
 from offerlab.reporting.trust import judge_quality, time_checks
 from offerlab.reporting.verdict import Situation, decide
 from offerlab.reporting.voices import voices_of
+from offerlab.stats.looks import timeline
 from offerlab.stats.prior import FALLBACK, Prior
 
 _ENDED: Final[frozenset[Status]] = frozenset(("stopped", "archived"))
@@ -164,8 +166,12 @@ def _metrics(frame: Frame) -> tuple[MetricResult, ...]:
     def widen(key: str, variant: str, level: float) -> Interval | None:
         return range_at(frame, key, variant, level)
 
-    one_reading = frame.rule.kind == "fixed" or (frame.rule.kind == "group" and not any(look.z for look in frame.looks))
-    return corrected(metric_results(frame), alpha=alpha, widen=widen, one_reading=one_reading)
+    def repeated(key: str, effect: Effect) -> float:
+        return repeated_p(frame, key, effect)
+
+    past = [float(look.n) for look in frame.looks if look.z]
+    shared = not frame.strata.n or timeline(float(frame.strata.n), frame.rule, past).note != "overrun"
+    return corrected(metric_results(frame), alpha=alpha, widen=widen, repeated=repeated, shared=shared)
 
 
 def _worth_having(experiment: Experiment, primary: MetricResult) -> float | None:

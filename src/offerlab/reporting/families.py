@@ -1,10 +1,13 @@
 """Several questions in one report: adjusted p-values with the ranges that match them.
 
-Two families: the treatments on the primary metric decide; all secondary metrics and their treatments are looked at
-together. Treatments that share one control are corrected by Dunnett's test where a single reading is asked about, else
-by Holm, whose matching simultaneous ranges are Bonferroni's. Guardrails are not corrected: missing a harm is the error
-that counts there.
-Rejected: Dunnett at later looks: its integral knows nothing of the readings before.
+Two families: the treatments on the primary metric decide; all secondary metrics and their treatments are explored
+together. Treatments that share one control are corrected by Dunnett's test, at later looks with p-values that hold at
+every look (a Dunnett level spent over the looks keeps the family's error: `benchmarks/trust_and_families.py`); where
+the arms can't be compared so, by Holm, whose simultaneous ranges are Bonferroni's. Secondary metrics are corrected for
+false discoveries (Benjamini and Hochberg), their ranges for false coverage. Guardrails are not corrected: missing a
+harm is the error that counts there.
+Rejected: adjusting the p-value of a stopped trial (stagewise): the range at the adjusted level is the repeated one, and
+would contradict it.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,50 +21,48 @@ from offerlab.stats.multiplicity import Adjusted, adjust
 
 Widen = Callable[[str, str, float], Interval | None]
 """(metric, variant, alpha) -> the absolute range of that effect at that error rate."""
+Repeated = Callable[[str, Effect], float]
+"""(metric, effect) -> the p-value of an effect that crosses a level exactly when its range at that level leaves zero out."""
 
 
 def corrected(
-    metrics: Sequence[MetricResult], *, alpha: float, widen: Widen, one_reading: bool = False
+    metrics: Sequence[MetricResult], *, alpha: float, widen: Widen, repeated: Repeated, shared: bool = True
 ) -> tuple[MetricResult, ...]:
     """The metrics with `p_value_adjusted` and `simultaneous` filled, family by family.
 
     Args:
         metrics: as worked out, uncorrected.
-        alpha: familywise error rate.
+        alpha: error rate of each family.
         widen: works out a range anew.
-        one_reading: whether p-values are those of one reading (no earlier look, no confidence sequence).
+        repeated: the p-value that belongs to such ranges.
+        shared: whether one rule reads all looks (false once the plan was overrun): Dunnett's test needs that.
     """
     done = {metric.metric: metric for metric in metrics}
     for role in ("primary", "secondary"):
-        family = [metric for metric in metrics if metric.role == role]
-        _correct(done, family, alpha, widen, one_reading=one_reading)
+        effects = [(metric, each) for metric in metrics if metric.role == role for each in metric.effects]
+        told = [(metric.metric, each) for metric, each in effects if each.p_value is not None]
+        if len(told) == 1:
+            done[told[0][0]] = _with(done[told[0][0]], replace(told[0][1], simultaneous=told[0][1].absolute))
+        if len(told) <= 1:
+            continue
+        p_values = [nan if each.p_value is None else repeated(metric.metric, each) for metric, each in effects]
+        loadings = _loadings(effects[0][0]) if shared and role == "primary" else None
+        if loadings is not None:
+            adjusted = dunnett(p_values, loadings, alpha=alpha)
+        else:
+            adjusted = adjust(p_values, method="holm" if role == "primary" else "bh", alpha=alpha)
+        for i, (metric, effect) in enumerate(effects):
+            if effect.p_value is not None:
+                done[metric.metric] = _with(done[metric.metric], _changed(metric.metric, effect, adjusted, i, widen))
     return tuple(done[metric.metric] for metric in metrics)
 
 
-def _correct(
-    done: dict[str, MetricResult], family: Sequence[MetricResult], alpha: float, widen: Widen, *, one_reading: bool
-) -> None:
-    effects = [(metric, effect) for metric in family for effect in metric.effects]
-    if not effects:
-        return
-    p_values = [nan if effect.p_value is None else effect.p_value for _, effect in effects]
-    loadings = _loadings(family[0]) if one_reading and len(family) == 1 else None
-    if loadings is None:
-        adjusted = adjust(p_values, method="holm", alpha=alpha)
-    else:
-        adjusted = dunnett(p_values, loadings, alpha=alpha)
-    for i, (metric, effect) in enumerate(effects):
-        if effect.p_value is not None:
-            done[metric.metric] = _with(done[metric.metric], _changed(metric.metric, effect, adjusted, i, widen))
-
-
 def _changed(key: str, effect: Effect, adjusted: Adjusted, i: int, widen: Widen) -> Effect:
-    alone = adjusted.tests == 1
     return replace(
         effect,
         p_value_adjusted=float(adjusted.p_values[i]),
-        simultaneous=effect.absolute if alone else widen(key, effect.variant, float(adjusted.interval_alpha[i])),
-        correction="none" if alone else adjusted.method,
+        simultaneous=widen(key, effect.variant, float(adjusted.interval_alpha[i])),
+        correction=adjusted.method,
         conservative=bool(adjusted.conservative[i]),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import sqrt
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from scipy.special import ndtr
@@ -29,10 +30,11 @@ from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
 from offerlab.stats.bayesian import unit_loss
 from offerlab.stats.guardrail import Better, Margin, guard
-from offerlab.stats.looks import Rule
+from offerlab.stats.looks import Rule, timeline
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
 from offerlab.stats.prior import FALLBACK, Prior
+from offerlab.stats.repeated import repeated_p_value
 from offerlab.stats.sequential import Look, alpha_now, is_burnt_in
 
 _LARGEST_MARGIN = 0.999  # a relative margin of one would let the metric vanish
@@ -163,6 +165,19 @@ def range_at(frame: Frame, key: str, variant: str, level: float) -> Interval | N
     shown = _with_effect(frame.experiment, key)
     reference = reference_of(frame.experiment)
     return effect_of(strict, key, reference if reference in shown else shown[0], treatment).absolute
+
+
+def repeated_p(frame: Frame, key: str, effect: Effect) -> float:
+    """The p-value that goes with ranges that hold at every look: below a level exactly when `range_at` excludes zero.
+
+    That of a stopped group sequential trial is another: it also counts how early it stopped.
+    """
+    assert effect.p_value is not None  # noqa: S101 - the families ask about told effects alone
+    looks = looks_at(frame.looks, key, effect.variant)
+    course = timeline(float(frame.strata.n), frame.rule, [look.n for look in looks])
+    if course.kind != "group" or effect.z is None:
+        return effect.p_value
+    return float(repeated_p_value(course.times, np.array([effect.z]), frame.rule.plan)[0])
 
 
 def _with_effect(experiment: Experiment, key: str) -> tuple[int, ...]:

@@ -133,14 +133,15 @@ class Effect(Struct, frozen=True, kw_only=True):
 
     Attributes:
         absolute: in the metric's unit. relative: share of the reference's mean; null alone when that mean is no base.
-        p_value: two-sided, valid at this look; p_value_adjusted: for all treatments and secondary metrics (Holm).
+        p_value: two-sided, valid at this look. p_value_adjusted: for all treatments (Dunnett's, else Holm's), or for all
+            secondary metrics and treatments (Benjamini and Hochberg's false discovery rate).
         chance_to_beat: probability that the treatment is better in the metric's good direction (flat prior).
         expected_loss: expected shortfall per customer if the treatment is shipped and is in truth worse.
         method: stable word for the test. adjusted: whether variance reduction made the default estimate.
         raw: without variance reduction; equals the default where `adjusted` is false.
         inner: the 50 % and 80 % ranges of the same test, fixed-sample, for pictures: {"50": …, "80": …}.
         simultaneous: the range that matches `p_value_adjusted` (wider; looks counted): Dunnett's or, under Holm,
-            Bonferroni's; in segments the false coverage rate's. correction: `none`, `holm`, `dunnett` or `bh`.
+            Bonferroni's; under `bh` the false coverage rate's. correction: `none`, `holm`, `dunnett` or `bh`.
         conservative: Holm shows the effect although its (Bonferroni's) range still holds zero.
         saved: share of the variance that the reduction took away, where `adjusted`.
         z, standard_error: signed statistic on the normal scale and error of the estimate, as if nobody had looked.

@@ -122,7 +122,7 @@ def adaptive_difference(
     weight = 1 / np.sqrt(1 / e[..., a] + 1 / e[..., b])
     plain = model[..., a] - model[..., b]
     # Sums of (y - m)/e to the powers one, two and three; the reference counts negatively.
-    d = y - model
+    d, e = y - model, np.where(e > 0, e, 1.0)  # an arm that is not compared may have no chance at all
     once, twice, thrice = n * d / e, (q + n * d**2) / e**2, (c + 3 * q * d + n * d**3) / e**3
     one, two, three = once[..., a] - once[..., b], twice[..., a] + twice[..., b], thrice[..., a] - thrice[..., b]
     scale = (weight * size).sum(axis=-1)
