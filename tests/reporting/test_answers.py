@@ -98,6 +98,7 @@ def test_an_early_crossing_of_one_arm_is_judged_by_the_familys_boundary() -> Non
     effect = max(read(asked, half).metrics[0].effects, key=lambda each: abs(each.z or 0.0))
     alone = float(repeated_p_value((0.5,), np.array([effect.z]), Plan(0.05))[0])
     loads = [sqrt(0.5)] * 2
+    assert effect.p_value_adjusted is not None
     assert effect.p_value_adjusted == pytest.approx(float(dunnett([alone, 1.0], loads).p_values[0]), rel=0.05)
     assert effect.p_value_adjusted > (effect.p_value or 0.0)
 

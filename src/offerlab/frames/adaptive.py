@@ -1,10 +1,9 @@
-"""`offerlab.adaptive`: what an experiment says whose shares followed its results, from rows with logged propensities."""
+"""`offerlab.adaptive`: effects where the shares followed the results, from rows with their logged propensities."""
 
 from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from offerlab.errors import InvalidInput
 from offerlab.frames.columns import Codes, Floats, Labels, labels, numbers, read_columns
@@ -164,10 +163,11 @@ def _sums(values: Floats, cell: Codes, shape: tuple[int, int]) -> tuple[Floats, 
     """Counts, means, centred squares and cubes of each batch and arm."""
     size = shape[0] * shape[1]
     n = np.bincount(cell, minlength=size).astype(np.float64)
-    mean: NDArray[np.float64] = np.bincount(cell, weights=values, minlength=size) / np.maximum(n, 1.0)
+    mean = np.bincount(cell, weights=values, minlength=size) / np.maximum(n, 1.0)
     rest = values - mean[cell]
-    squares, cubes = (np.bincount(cell, weights=rest**power, minlength=size).reshape(shape) for power in (2, 3))
-    return n.reshape(shape), mean.reshape(shape), squares, cubes
+    squares = np.bincount(cell, weights=rest**2, minlength=size).astype(np.float64)
+    cubes = np.bincount(cell, weights=rest**3, minlength=size).astype(np.float64)
+    return n.reshape(shape), mean.reshape(shape), squares.reshape(shape), cubes.reshape(shape)
 
 
 def _effect(e: Floats, sums: tuple[Floats, ...], arms: tuple[int, int], alpha: float) -> Outcome:

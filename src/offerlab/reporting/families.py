@@ -22,7 +22,7 @@ from offerlab.stats.multiplicity import Adjusted, adjust
 Widen = Callable[[str, str, float], Interval | None]
 """(metric, variant, alpha) -> the absolute range of that effect at that error rate."""
 Repeated = Callable[[str, Effect], float]
-"""(metric, effect) -> the p-value of an effect that crosses a level exactly when its range at that level leaves zero out."""
+"""(metric, effect) -> its p-value, below a level exactly when its range at that level leaves zero out."""
 
 
 def corrected(

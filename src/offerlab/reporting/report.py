@@ -133,8 +133,8 @@ class Effect(Struct, frozen=True, kw_only=True):
 
     Attributes:
         absolute: in the metric's unit. relative: share of the reference's mean; null alone when that mean is no base.
-        p_value: two-sided, valid at this look. p_value_adjusted: for all treatments (Dunnett's, else Holm's), or for all
-            secondary metrics and treatments (Benjamini and Hochberg's false discovery rate).
+        p_value: two-sided, valid at this look. p_value_adjusted: for all treatments (Dunnett's, else Holm's), or for
+            all secondary metrics and treatments (Benjamini and Hochberg's false discovery rate).
         chance_to_beat: probability that the treatment is better in the metric's good direction (flat prior).
         expected_loss: expected shortfall per customer if the treatment is shipped and is in truth worse.
         method: stable word for the test. adjusted: whether variance reduction made the default estimate.
