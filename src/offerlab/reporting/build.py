@@ -170,7 +170,8 @@ def _metrics(frame: Frame) -> tuple[MetricResult, ...]:
         return repeated_p(frame, key, effect)
 
     past = [float(look.n) for look in frame.looks if look.z]
-    shared = not frame.strata.n or timeline(float(frame.strata.n), frame.rule, past).note != "overrun"
+    overrun = bool(frame.strata.n) and timeline(float(frame.strata.n), frame.rule, past).note == "overrun"
+    shared = not overrun and not frame.strata.follows_results
     return corrected(metric_results(frame), alpha=alpha, widen=widen, repeated=repeated, shared=shared)
 
 

@@ -35,7 +35,8 @@ def corrected(
         alpha: error rate of each family.
         widen: works out a range anew.
         repeated: the p-value that belongs to such ranges.
-        shared: whether one rule reads all looks (false once the plan was overrun): Dunnett's test needs that.
+        shared: whether one rule reads all looks at plain differences (false once the plan was overrun, and where
+            weights followed the results): Dunnett's test needs that.
     """
     done = {metric.metric: metric for metric in metrics}
     for role in ("primary", "secondary"):
