@@ -59,7 +59,8 @@ def test_a_segment_is_previewed_before_launch(service: Service) -> None:
     assert found["aov"] == pytest.approx(revenue / orders)
     assert found["orders_per_customer"] == orders / 20
     assert found["days_since_last_order"] == pytest.approx(1.0, abs=0.01)
-    assert found["reach"] == {"email": sum(i % 3 == 0 for i in members)}
+    assert sum(i % 3 == 0 for i in members) < 10
+    assert found["reach"] == {"email": None}, "under ten"
     assert [(one["sku"], one["customers"]) for one in found["top_products"]] == [
         ("capsule-set", 20),
         ("coffee-machine", 20),
@@ -105,7 +106,54 @@ def test_under_ten_customers_stay_unspoken_of(service: Service) -> None:
     shop(service, 20)
     service.made("/v1/segments", repeat("often", 3))
     found = service.get("/v1/segments/often/preview").json()
-    assert (found["size"], found["withheld"], found["aov"], found["top_products"]) == (5, "under_10", None, [])
+    assert (found["size"], found["share"], found["left"]) == (None, None, None)
+    assert (found["withheld"], found["aov"], found["top_products"]) == ("under_10", None, [])
+    service.made("/v1/segments", repeat("everybody", 0))
+    whole = service.get("/v1/segments/everybody/preview").json()
+    assert (whole["size"], whole["buyers"], whole["reach"]) == (20, 15, {"email": None})
+    assert whole["overlaps"] == [{"segment": "often", "customers": None, "first": False}]
+
+
+def test_who_objects_is_in_no_new_analysis(service: Service) -> None:
+    """P13: previews and the matching table leave out who objects to being profiled; taking it back brings them in."""
+    service.made("/v1/products", COFFEE)
+    lines = [{"sku": sku, "unit_price": "10000"} for sku in ("coffee-machine", "capsule-set")]
+    events = [
+        {"id": f"o{i}", "type": "order", "customer_id": f"c{i}", "order_id": f"{i}", "lines": lines} for i in range(30)
+    ]
+    assert service.send(*events)["accepted"] == 30
+
+    def looked_at() -> tuple[int, int]:
+        size = service.post("/v1/segment-previews", repeat("buyers", 1)).json()["size"]
+        return size, service.post("/v1/affinity-builds", {}).json()["baskets"]
+
+    assert looked_at() == (30, 30)
+    word = {"type": "consent", "customer_id": "c3", "channel": "all", "purpose": "profiling"}
+    service.send({"id": "no", "granted": False, **word})
+    assert looked_at() == (29, 29)
+    service.send({"id": "yes", "granted": True, **word})
+    assert looked_at() == (30, 30)
+
+
+def test_what_has_served_its_time_is_in_no_new_analysis(service: Service) -> None:
+    """P13: a look or order older than its class is kept counts in no preview and no matching table, purged or not."""
+    service.made("/v1/products", COFFEE)
+    lines = [{"sku": sku, "unit_price": "10000"} for sku in ("coffee-machine", "capsule-set")]
+    events: list[dict[str, Any]] = []
+    for i in range(24):
+        age = {"customer_id": f"c{i}", "occurred_at": service.at(days=-100 if i < 12 else -10)}
+        events += [
+            {"id": f"o{i}", "type": "order", "order_id": f"{i}", "lines": lines, **age},
+            {"id": f"v{i}", "type": "product_viewed", "sku": "capsule-set", **age},
+        ]
+    assert service.send(*events)["accepted"] == 48
+    looked = {"key": "looked", "rule": {"attribute": "viewed_skus", "op": "contains", "value": "capsule-set"}}
+    path = "/v1/affinity-builds"
+    assert service.post("/v1/segment-previews", looked).json()["size"] == 24
+    assert service.post(path, {}).json()["baskets"] == 24
+    service.made("/v1/apply", {"settings": {"retention": {"behaviour": 50, "contracts": 50}}})
+    assert service.post("/v1/segment-previews", looked).json()["size"] == 12
+    assert service.post(path, {}).json()["baskets"] == 12
 
 
 def test_a_draft_rule_is_previewed_and_not_stored(service: Service) -> None:
@@ -192,4 +240,4 @@ def test_rules_look_at_reviews_views_and_categories(service: Service) -> None:
     )
     service.post("/v1/experiments/e/start")
     assert [service.decide(f"c{i}")["decisions"][0]["segment"] for i in (1, 3)] == [None, "fans"]
-    assert service.post("/v1/segment-previews", {"key": "fans", "rule": rule}).json()["size"] == 1
+    assert service.post("/v1/segment-previews", {"key": "fans", "rule": rule}).json()["withheld"] == "under_10"

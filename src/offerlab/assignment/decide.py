@@ -54,7 +54,7 @@ def decide(ruleset: Ruleset, state: CustomerState, request: Request, now: int) -
     view = ruleset.current if now >= ruleset.settled_at else ruleset.at(now)
     unknown: list[str] = []
     plans: Iterable[Plan] = view.plans if request.experiments is None else _named(view, request.experiments, unknown)
-    if is_barred(state, request.attributes):
+    if is_barred(state.profile, request.attributes):
         return Decided([_left_alone(plan) for plan in plans], unknown, [])
     encoded = None if request.unit is None else request.unit.encode()
     assignments = state.assignments

@@ -26,9 +26,8 @@ ADULT_YEARS: Final = 14
 """Younger customers are offered nothing (PIPA 22-2): a guardian's consent is not ours to judge."""
 
 
-def is_barred(state: CustomerState, given: Mapping[str, object]) -> bool:
+def is_barred(profile: Profile, given: Mapping[str, object]) -> bool:
     """Whether a customer takes part in nothing: they objected to being profiled, or are known to be a child."""
-    profile = state.profile
     if profile.consents and (objection := profile.consents.get(PROFILED)) is not None and not objection[1]:
         return True
     age = given.get("age")

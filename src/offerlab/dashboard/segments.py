@@ -15,7 +15,7 @@ from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.domain.segment import All, Condition, Rule, Segment
 from offerlab.errors import InvalidInput, NotFound
 from offerlab.workflows import defining
-from offerlab.workflows.audience import Audience, Preview, Trial, preview, suggested
+from offerlab.workflows.audience import Audience, Overlap, Preview, Trial, preview, suggested
 
 EFFECTS: Final = (0.02, 0.05, 0.1, 0.2)
 DEEPEST: Final = 3
@@ -120,12 +120,9 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
         rule=sentence(known.rule, speech),
         facts=_facts(found, speech),
         few=found.withheld is not None,
-        top=[Fact(one.name, speech.count(one.customers)) for one in found.top_products],
-        overlaps=[
-            Fact(one.segment, speech.words("taken_first" if one.first else "left_here", n=speech.count(one.customers)))
-            for one in found.overlaps
-        ],
-        reach=[Fact(speech.words(f"channel_{name}"), speech.count(n)) for name, n in sorted(found.reach.items())],
+        top=[Fact(one.name, _few(speech, one.customers)) for one in found.top_products],
+        overlaps=[Fact(one.segment, _overlap(speech, one)) for one in found.overlaps],
+        reach=[Fact(speech.words(f"channel_{name}"), _few(speech, n)) for name, n in sorted(found.reach.items())],
         trials=[Fact(speech.metric(one.metric), _told(one, speech)) for one in found.trials],
         effects=[
             Choice(speech.share(one), visit.url(mde=f"{one:g}"), abs(one - mde) < 1e-9)  # noqa: PLR2004 - the same share
@@ -175,7 +172,7 @@ def _row(visit: Visit, speech: Speech, one: Segment, found: Preview) -> SegmentR
         rule=sentence(one.rule, speech),
         size=speech.words("seg_under_ten") if found.withheld else speech.count(found.size),
         share=NOTHING if found.withheld else speech.share(found.share),
-        left=NOTHING if found.withheld else speech.count(found.left),
+        left=NOTHING if found.withheld else _few(speech, found.left),
         aov=speech.level(found.aov, "money"),
         frequency=_number(found.orders_per_customer),
         experiments=speech.count(used),
@@ -189,14 +186,24 @@ def _facts(found: Preview, speech: Speech) -> list[Fact]:
     of = words("of_customers", n=speech.count(found.size), all=speech.count(found.customers))
     return [
         Fact(words("c_size"), f"{of} ({speech.share(found.share)})"),
-        Fact(words("c_left_over"), speech.count(found.left)),
-        Fact(words("c_buyers"), speech.count(found.buyers)),
+        Fact(words("c_left_over"), _few(speech, found.left)),
+        Fact(words("c_buyers"), _few(speech, found.buyers)),
         Fact(words("c_aov"), speech.level(found.aov, "money")),
         Fact(words("c_frequency"), _number(found.orders_per_customer)),
         Fact(words("c_yearly"), _number(found.orders_per_year)),
         Fact(words("c_recency"), NOTHING if found.days_since_last_order is None else _days(found, speech)),
         Fact(words("c_per_day"), _number(found.per_day)),
     ]
+
+
+def _overlap(speech: Speech, one: Overlap) -> str:
+    if one.customers is None:
+        return speech.words("under_ten")
+    return speech.words("taken_first" if one.first else "left_here", n=speech.count(one.customers))
+
+
+def _few(speech: Speech, customers: int | None) -> str:
+    return speech.words("seg_under_ten") if customers is None else speech.count(customers)
 
 
 def _days(found: Preview, speech: Speech) -> str:

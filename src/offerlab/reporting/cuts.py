@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from math import nan
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -10,14 +9,12 @@ from offerlab.reporting.cells import Cells
 from offerlab.reporting.comparing import contrast_of
 from offerlab.reporting.metrics import Frame, as_interval, metric_results, range_at
 from offerlab.reporting.report import Effect, Heterogeneity, Interval, MetricResult, SegmentResult, Undetermined
+from offerlab.reporting.small import SMALLEST, WITHHELD, small_arms, without
 from offerlab.reporting.split import Strata
 from offerlab.stats import effect as stats
 from offerlab.stats.looks import Rule
 from offerlab.stats.multiplicity import adjust
 from offerlab.stats.segments import SegmentReading, read_segments
-
-SMALLEST: Final = 10
-"""A segment with fewer customers is named and nothing more: what is said of it would be about persons."""
 
 
 def segments_of(frame: Frame, *, margin: float | None) -> tuple[tuple[SegmentResult, ...], tuple[Heterogeneity, ...]]:
@@ -41,14 +38,18 @@ def segments_of(frame: Frame, *, margin: float | None) -> tuple[tuple[SegmentRes
         )
         for key, cells in large.items()
     }
-    metrics = _adjusted(frames, {key: metric_results(each) for key, each in frames.items()}, frame.rule.alpha)
+    names = {i: arm.key for i, arm in enumerate(frame.experiment.variants)}
+    hidden = {key: small_arms(cells, names) for key, cells in large.items()}
+    found = {key: tuple(without(one, hidden[key]) for one in metric_results(each)) for key, each in frames.items()}
+    metrics = _adjusted(frames, found, frame.rule.alpha)
     readings = _readings(frame, frames, margin)
     results = tuple(
         SegmentResult(
             segment=key,
             n=parts[key].n if key in frames else None,
+            withheld=None if key in frames else WITHHELD,
             metrics=metrics.get(key, ()),
-            shrunk=_shrunk(key, list(frames), readings),
+            shrunk=_shrunk(key, list(frames), readings, metrics.get(key, ())),
         )
         for key in parts
     )
@@ -127,12 +128,20 @@ def _measurable(said: stats.Outcome) -> stats.Outcome:
 
 
 def _shrunk(
-    key: str | None, keys: Sequence[str | None], readings: dict[str, tuple[int, SegmentReading]]
+    key: str | None,
+    keys: Sequence[str | None],
+    readings: dict[str, tuple[int, SegmentReading]],
+    metrics: Sequence[MetricResult],
 ) -> dict[str, Interval]:
     if key not in keys:
         return {}
     at = list(keys).index(key)
-    said = {variant: reading.shrunk[at] for variant, (_, reading) in readings.items()}
+    withheld = {
+        each.variant
+        for each in (metrics[0].effects if metrics else ())
+        if each.undetermined is not None and each.undetermined.reason == WITHHELD
+    }
+    said = {variant: reading.shrunk[at] for variant, (_, reading) in readings.items() if variant not in withheld}
     return {variant: as_interval(each) for variant, each in said.items() if isinstance(each, stats.Interval)}
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from offerlab.reporting import figures
 from offerlab.reporting.report import Effect, MetricResult, Report
 from offerlab.reporting.sentences import check_sentence, extra_orders_sentence, reason_sentence
+from offerlab.reporting.small import WITHHELD
 from offerlab.reporting.words import Language, metric_name, say
 
 _COLUMNS: Final = (
@@ -104,6 +105,9 @@ def as_csv(report: Report) -> str:
     for metric in report.metrics:
         writer.writerows(_csv_rows(metric, "", report.facts.control))
     for segment in report.segments:
+        if segment.withheld is not None:
+            blank = [""] * (len(_COLUMNS) - 4)
+            writer.writerow(["", "", _text(segment.segment or ""), *blank, segment.withheld])
         for metric in segment.metrics:
             writer.writerows(_csv_rows(metric, segment.segment or "", report.facts.control))
     return sink.getvalue()
@@ -121,6 +125,7 @@ def _csv_rows(metric: MetricResult, segment: str, control: str | None) -> Iterat
         head = [metric.metric, metric.role, _text(segment), _text(arm.variant), arm.n, arm.mean, arm.se]
         if effect is None:
             why = "" if arm.variant == control or metric.undetermined is None else metric.undetermined.reason
+            why = WITHHELD if arm.n is None else why
             yield [*head, *[""] * (len(_COLUMNS) - len(head) - 1), why]
             continue
         yield [
@@ -172,7 +177,7 @@ def _facts(report: Report, language: Language) -> str:
 def _arm_rows(report: Report, metric: MetricResult, language: Language) -> Iterator[list[str]]:
     for arm in metric.arms:
         mean = "–" if arm.mean is None else figures.level(arm.mean, metric.unit, report.facts.currency, language)
-        yield [arm.variant, figures.count(arm.n, language), mean]
+        yield [arm.variant, "–" if arm.n is None else figures.count(arm.n, language), mean]
 
 
 def _money_lines(report: Report, language: Language) -> list[str]:

@@ -56,7 +56,7 @@ def _of(report: Report, offers: Mapping[str, Offer]) -> Iterable[OfferResult]:
             state=report.state,
             variant=variant,
             offer=key,
-            customers=arm.n if arm is not None else sizes.get(variant, 0),
+            customers=sizes.get(variant) or 0,
             acceptance_rate=arm.mean if arm is not None else None,
             se=arm.se if arm is not None else None,
             declines=sum(each.n for each in declines),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from offerlab.domain.experiment import Experiment
 from offerlab.reporting.cells import Cell, Cells
 from offerlab.reporting.report import ArmShare, Srm, StratumSplit
+from offerlab.reporting.small import told
 from offerlab.reporting.split import planned_shares
 from offerlab.stats.srm import ALARM, SMALLEST_DEVIATION, SplitCheck, check_split, check_splits, watch_split
 
@@ -42,7 +43,7 @@ def read_split(experiment: Experiment, analysed: Cells) -> SplitReading:
         StratumSplit(
             epoch=epoch,
             segment=segment,
-            n=sum(found),
+            n=told(sum(found)),
             p_value=one.p_value,
             p_value_adjusted=p,
             ok=not one.strays and (p is None or p >= ALARM or one.deviation < SMALLEST_DEVIATION),

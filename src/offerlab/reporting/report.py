@@ -50,7 +50,7 @@ class Arm(Struct, frozen=True):
     """Raw figures of one arm: all exposed customers less crossovers, nothing capped, adjusted or weighted.
 
     Attributes:
-        n: customers (for every metric, also where only some of them count).
+        n: customers (for every metric, also where only some of them count); null where a segment withholds them.
         mean: of the metric in its unit; for a ratio, sum over sum; null when there is nothing to divide.
         se: standard error of `mean`; null below two customers.
         converted: customers whose value is not zero.
@@ -58,7 +58,7 @@ class Arm(Struct, frozen=True):
     """
 
     variant: str
-    n: int
+    n: int | None
     mean: float | None
     se: float | None
     converted: int | None = None
@@ -258,11 +258,11 @@ class ArmShare(Struct, frozen=True):
 
 
 class StratumSplit(Struct, frozen=True, kw_only=True):
-    """The split within one period and segment; `p_value_adjusted` for their number (Holm)."""
+    """The split within one period and segment; `p_value_adjusted` for their number (Holm); `n` is null below ten."""
 
     epoch: int
     segment: str | None
-    n: int
+    n: int | None
     p_value: float | None
     p_value_adjusted: float | None
     ok: bool
@@ -338,12 +338,14 @@ class SegmentResult(Struct, frozen=True, kw_only=True):
 
     Attributes:
         segment: its key, null for customers outside every segment.
-        n: customers; null below ten ("under 10"), then nothing else is told.
+        n: customers; null below ten, then nothing else is told and `withheld` says why. An arm of under ten customers
+            within it is named, and its figures and effects are withheld likewise.
         shrunk: per treatment, the primary effect pulled towards the overall one.
     """
 
     segment: str | None
     n: int | None
+    withheld: Literal["under_10"] | None = None
     metrics: tuple[MetricResult, ...] = ()
     shrunk: dict[str, Interval] = {}
 

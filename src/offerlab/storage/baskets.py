@@ -1,5 +1,7 @@
 """What was bought together: order lines as the affinity room wants them."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, text
 
 from offerlab.affinity.baskets import Purchase
@@ -22,8 +24,18 @@ ORDER BY o.order_id, l.position
 """
 
 
-def purchases(connection: Connection, project_id: int, *, since: int, until: int) -> list[Purchase]:
-    """Lines of orders placed in `[since, until)` (microseconds UTC) and not cancelled, by order."""
+def purchases(
+    connection: Connection, project_id: int, *, since: int, until: int, without: Collection[int] = ()
+) -> list[Purchase]:
+    """Lines of orders placed in `[since, until)` (microseconds UTC) and not cancelled, by order.
+
+    Args:
+        connection: for reading.
+        project_id: whose orders.
+        since: the first instant.
+        until: the one behind the last.
+        without: customers whose orders are left out.
+    """
     rows = connection.execute(text(_SQL), {"project": project_id, "since": since, "until": until})
     return [
         Purchase(
@@ -34,4 +46,5 @@ def purchases(connection: Connection, project_id: int, *, since: int, until: int
             day=from_micros(row.occurred_at).date().toordinal(),
         )
         for row in rows
+        if row.customer not in without
     ]

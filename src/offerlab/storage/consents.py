@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, select, type_coerce
 
-from offerlab.domain.customer import Profile
-from offerlab.storage.tables import interactions, profiles
+from offerlab.domain.customer import PROFILING, Profile
+from offerlab.storage.tables import interactions, profiles, vault
 
+_CHUNK: Final = 500
 _PROFILES: Final = msgspec.msgpack.Decoder(Profile)
 
 
@@ -81,3 +82,29 @@ def standing(connection: Connection, project_id: int, *, before: int) -> Iterato
             if granted and at < before:
                 channel, _, purpose = key.partition(":")
                 yield Standing(customer=row.customer, channel=channel, purpose=purpose, given_at=at)
+
+
+def objecting(connection: Connection, project_id: int) -> frozenset[int]:
+    """Whoever objects to being profiled, under every number of theirs; of two words at one instant a refusal counts."""
+    told = connection.execute(
+        select(vault.c.root, interactions.c.occurred_at, interactions.c.body)
+        .join(vault, (vault.c.project_id == project_id) & (vault.c.customer == interactions.c.customer))
+        .where(
+            interactions.c.project_id == project_id,
+            interactions.c.type == "consent",
+            type_coerce(interactions.c.body, Text).contains(PROFILING),
+        )
+    )
+    latest: dict[int, tuple[int, bool]] = {}
+    for root, at, body in told:
+        if body.get("purpose") == PROFILING:
+            word = at, body.get("granted") is not True
+            latest[root] = max(word, latest.get(root, word))
+    refused = [root for root, (_, refuses) in latest.items() if refuses]
+    found: set[int] = set(refused)
+    for start in range(0, len(refused), _CHUNK):
+        mine = vault.c.root.in_(refused[start : start + _CHUNK])
+        found.update(
+            connection.execute(select(vault.c.customer).where(vault.c.project_id == project_id, mine)).scalars()
+        )
+    return frozenset(found)

@@ -5,28 +5,29 @@ order of a second ago, and the answer says of when it is.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from offerlab.assignment.columns import Truths, select
 from offerlab.assignment.crowd import Crowd, crowd_of
+from offerlab.assignment.profile import is_barred
 from offerlab.assignment.rules import reads
 from offerlab.domain.clock import DAY, MINUTE, iso
+from offerlab.domain.customer import Profile
 from offerlab.domain.money import exponent
 from offerlab.domain.presets import FEWEST_BUYERS, HIGH, LAPSED, TOP, Limits, Preset, presets
 from offerlab.domain.segment import Segment
 from offerlab.errors import NotFound
+from offerlab.reporting.small import SMALLEST, WITHHELD, told
 from offerlab.stats.effect import Undetermined
 from offerlab.stats.planning import power
 from offerlab.storage.database import reading
 from offerlab.storage.profiles import every_profile, stamp
 from offerlab.workflows.runtime import Runtime
-
-SMALLEST: Final = 10
-"""Below so many customers a preview says nothing about them but that they are few."""
 
 TOP_PRODUCTS: Final = 5
 TRAFFIC_DAYS: Final = 28
@@ -35,18 +36,18 @@ _LARGE: Final = 50_000
 
 
 class TopProduct(Struct, frozen=True):
-    """A product that members bought, and how many of them did."""
+    """A product that members bought, and how many of them did; null: fewer than ten."""
 
     sku: str
     name: str
-    customers: int
+    customers: int | None
 
 
 class Overlap(Struct, frozen=True):
-    """How many members another segment holds too; `first` if it takes them, by its priority."""
+    """How many members another segment holds too (null: fewer than ten); `first` if it takes them, by its priority."""
 
     segment: str
-    customers: int
+    customers: int | None
     first: bool
 
 
@@ -69,7 +70,9 @@ class Trial(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """A segment as the shop's customers stand now.
+    """A segment as the shop's customers stand now: those who take part in offers, so neither objectors nor children.
+
+    A number of customers below ten is null, wherever it stands; zero is said.
 
     Attributes:
         customers: of the shop; size: of the segment; left: those that no segment before it takes.
@@ -84,9 +87,9 @@ class Preview(Struct, frozen=True, kw_only=True):
     as_of: str
     currency: str
     customers: int
-    size: int
-    share: float
-    left: int
+    size: int | None
+    share: float | None
+    left: int | None
     withheld: Literal["under_10"] | None
     buyers: int | None = None
     aov: float | None = None
@@ -95,7 +98,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     orders_per_year: float | None = None
     days_since_last_order: float | None = None
     per_day: float | None = None
-    reach: dict[str, int] = {}
+    reach: dict[str, int | None] = {}
     top_products: tuple[TopProduct, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
     trials: tuple[Trial, ...] = ()
@@ -128,8 +131,11 @@ class Audience:
                 version = snapshot.project.version
                 if kept is not None and kept.names == names and kept.version == version and _fresh(kept, found, now):
                     return kept.crowd
+                behaviour = snapshot.ruleset.settings.retention.behaviour
                 crowd = crowd_of(
-                    every_profile(connection, project_id),
+                    _willing(
+                        every_profile(connection, project_id), None if behaviour is None else now - behaviour * DAY
+                    ),
                     names,
                     now=now,
                     currency=snapshot.project.currency,
@@ -137,6 +143,17 @@ class Audience:
                 )
             self._kept[project_id] = _Kept(names, version, found, crowd)
             return crowd
+
+
+def _willing(profiles: Iterable[Profile], since: int | None) -> Iterator[Profile]:
+    """Customers who let themselves be profiled, without what they looked at before `since`: it has served its time."""
+    for profile in profiles:
+        if is_barred(profile, {}):
+            continue
+        if since is not None and profile.viewed and min(profile.viewed.values()) < since:
+            yield replace(profile, viewed={sku: at for sku, at in profile.viewed.items() if at >= since})
+        else:
+            yield profile
 
 
 def _fresh(kept: _Kept, found: tuple[int, int, int], now: int) -> bool:
@@ -179,14 +196,20 @@ def preview(audience: Audience, runtime: Runtime, project_id: int, segment: Segm
         as_of=iso(crowd.now),
         currency=snapshot.project.currency,
         customers=crowd.customers,
-        size=size,
-        share=size / crowd.customers if crowd.customers else 0.0,
-        left=left,
-        withheld="under_10" if size < SMALLEST else None,
+        size=told(size),
+        share=_share(size, crowd.customers),
+        left=told(left),
+        withheld=WITHHELD if size < SMALLEST else None,
     )
     if size < SMALLEST:
         return head
     return _told(head, crowd, member, overlaps, {sku: one.name for sku, one in snapshot.products.items()}, mde)
+
+
+def _share(size: int, customers: int) -> float | None:
+    if told(size) is None:
+        return None
+    return size / customers if customers else 0.0
 
 
 def _members(crowd: Crowd, segment: Segment) -> Truths:
@@ -197,17 +220,18 @@ def _overlaps(
     crowd: Crowd, segment: Segment, member: Truths, others: Mapping[str, Segment]
 ) -> tuple[tuple[Overlap, ...], int]:
     """Members of other segments too, and how many members no segment before this one takes."""
-    found: list[Overlap] = []
+    found: list[tuple[int, Overlap]] = []
     left = member.copy()
     for key, other in others.items():
         held = _members(crowd, other)
         first = (other.priority, other.key) < (segment.priority, segment.key)
         both = int((member & held).sum())
         if both:
-            found.append(Overlap(key, both, first))
+            found.append((both, Overlap(key, told(both), first)))
         if first:
             left &= ~held
-    return tuple(sorted(found, key=lambda one: (-one.customers, one.segment))), int(left.sum())
+    found.sort(key=lambda one: (-one[0], one[1].segment))
+    return tuple(one for _, one in found), int(left.sum())
 
 
 def _told(
@@ -221,19 +245,20 @@ def _told(
     yearly = crowd.orders[bought] * 365.0 / np.maximum((crowd.now - crowd.first[bought]) / DAY, 30.0)
     seen = member & (crowd.seen >= crowd.now - TRAFFIC_DAYS * DAY)
     per_day = int(seen.sum()) / TRAFFIC_DAYS
+    few = told(buyers) is None
     return Preview(
         **{
             name: getattr(head, name) for name in ("segment", "as_of", "currency", "customers", "size", "share", "left")
         },
         withheld=None,
-        buyers=buyers,
-        aov=spend / scale / orders if orders else None,
-        revenue=spend / scale,
-        orders_per_customer=orders / head.size,
-        orders_per_year=float(np.mean(yearly)) if buyers else None,
-        days_since_last_order=float(np.median(since)) if buyers else None,
+        buyers=told(buyers),
+        aov=spend / scale / orders if orders and not few else None,
+        revenue=None if few else spend / scale,
+        orders_per_customer=None if few else orders / int(member.sum()),
+        orders_per_year=float(np.mean(yearly)) if buyers and not few else None,
+        days_since_last_order=float(np.median(since)) if buyers and not few else None,
         per_day=per_day,
-        reach={channel: int((member & told).sum()) for channel, told in crowd.reach.items()},
+        reach={channel: told(int((member & reached).sum())) for channel, reached in crowd.reach.items()},
         top_products=_top(crowd, member, names),
         overlaps=overlaps,
         trials=_trials(crowd, member, per_day, scale, mde),
@@ -246,7 +271,7 @@ def _top(crowd: Crowd, member: Truths, names: Mapping[str, str]) -> tuple[TopPro
     counts = np.bincount(crowd.owned_items[owner], minlength=len(crowd.skus))
     order = sorted(range(len(crowd.skus)), key=lambda i: (-counts[i], crowd.skus[i]))
     best = [i for i in order[:TOP_PRODUCTS] if counts[i]]
-    return tuple(TopProduct(crowd.skus[i], names.get(crowd.skus[i], crowd.skus[i]), int(counts[i])) for i in best)
+    return tuple(TopProduct(crowd.skus[i], names.get(crowd.skus[i], crowd.skus[i]), told(int(counts[i]))) for i in best)
 
 
 def _trials(crowd: Crowd, member: Truths, per_day: float, scale: int, mde: float) -> tuple[Trial, ...]:

@@ -13,7 +13,7 @@ from offerlab.affinity.mining import Build, difference_of, mine, relations
 from offerlab.affinity.ratings import Rating, weights
 from offerlab.affinity.standins import stand_ins
 from offerlab.domain.clock import DAY, iso
-from offerlab.storage import builds
+from offerlab.storage import builds, consents
 from offerlab.storage.baskets import purchases
 from offerlab.storage.database import reading
 from offerlab.workflows.defining import put_relations
@@ -82,9 +82,12 @@ def rebuild(desk: Desk, *, days: int = DEFAULT_DAYS, periods: int = 0) -> Told:
 def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> tuple[Build, Told]:
     now = desk.runtime.now()
     snapshot = desk.runtime.snapshot(desk.project_id)
+    kept = snapshot.ruleset.settings.retention.contracts
     before = [one for some in snapshot.relations.values() for one in some if one.source == "affinity"]
     with reading(desk.runtime.engine) as connection:
-        lines = purchases(connection, desk.project_id, since=now - days * DAY, until=now)
+        objecting = consents.objecting(connection, desk.project_id)
+        since = now - min(days, kept if kept is not None else days) * DAY
+        lines = purchases(connection, desk.project_id, since=since, until=now, without=objecting)
         reviews = builds.ratings(connection, desk.project_id)
     rules = BasketRules(is_product=snapshot.products.__contains__, largest=WHOLESALE, fewest_baskets=fewest_baskets)
     baskets = collect(lines, rules)
