@@ -92,15 +92,17 @@ def _when(row: Row) -> tuple[int, str]:
 
 
 def current_orders(world: World) -> list[Row]:
-    """One row per order id: the highest revision, then the earliest."""
+    """One row per order id: the highest revision, then the earliest; bought when it was first told."""
     best: dict[str, Row] = {}
+    bought: dict[str, int] = {}
     for row in world.history.orders:
         if row["received_at"] > world.as_of:
             continue
+        bought[row["order_id"]] = min(row["occurred_at"], bought.get(row["order_id"], row["occurred_at"]))
         other = best.get(row["order_id"])
         if other is None or (-row["revision"], *_when(row)) < (-other["revision"], *_when(other)):
             best[row["order_id"]] = row
-    return list(best.values())
+    return [{**row, "occurred_at": bought[name]} for name, row in best.items()]
 
 
 def current_refunds(world: World, order_id: str) -> list[Row]:

@@ -7,7 +7,8 @@ Rules that live here (docs/glossary.md has them in words):
 * a linked customer counts under the number at the end of the chain; a ring under its smallest; of an id's links the
   earliest (linked_at, event_id) that stands counts;
 * the first exposure is the smallest (occurred_at, event_id); two arms make a crossover;
-* of an order the highest revision counts, then the earliest (occurred_at, event_id); of a refund the earliest;
+* of an order the highest revision counts, then the earliest (occurred_at, event_id), at the time of its first telling:
+  an update weeks later says what was bought, not when; of a refund the earliest;
 * refunds never take more than the order; a cancellation takes all that is left;
 * for whom products were picked (by a match, a step of a ladder, or what was left of a list), those are the offered
   items, from the moment they were shown; for everybody else the offer's own.
@@ -145,17 +146,24 @@ _PEOPLE_MERGED = Part(
 
 _PURCHASES = Part(
     "customer, variant, t0, event_id, order_id, at, currency, net, lines, inside",
-    """SELECT p.customer, p.variant, p.t0, o.event_id, o.order_id, o.occurred_at, o.currency, o.net_minor, o.lines,
-    CASE WHEN o.occurred_at >= p.t0 AND o.occurred_at < p.t0 + :window THEN 1 ELSE 0 END
-  FROM people p CROSS JOIN orders o
-  WHERE o.customer = p.number AND o.received_at <= :as_of
-    AND o.occurred_at >= p.t0 - :before AND o.occurred_at < p.t0 + :after
-    AND NOT EXISTS (
-      SELECT 1 FROM orders b
-      WHERE b.order_id = o.order_id AND b.project_id + 0 = :project AND b.received_at <= :as_of
-        AND (b.revision > o.revision
-          OR (b.revision = o.revision AND (b.occurred_at < o.occurred_at
-            OR (b.occurred_at = o.occurred_at AND b.event_id < o.event_id)))))""",
+    """SELECT customer, variant, t0, event_id, order_id, at, currency, net, lines,
+    CASE WHEN at >= t0 AND at < t0 + :window THEN 1 ELSE 0 END
+  FROM (
+    SELECT p.customer, p.variant, p.t0, o.event_id, o.order_id, o.currency, o.net_minor AS net, o.lines,
+      CASE WHEN o.revision = 0 THEN o.occurred_at ELSE (
+        SELECT MIN(b.occurred_at) FROM orders b
+        WHERE b.order_id = o.order_id AND b.project_id + 0 = :project AND b.received_at <= :as_of) END AS at
+    FROM people p CROSS JOIN orders o
+    WHERE o.customer = p.number AND o.received_at <= :as_of
+      AND o.occurred_at >= p.t0 - :before AND (o.occurred_at < p.t0 + :after OR o.revision > 0)
+      AND NOT EXISTS (
+        SELECT 1 FROM orders b
+        WHERE b.order_id = o.order_id AND b.project_id + 0 = :project AND b.received_at <= :as_of
+          AND (b.revision > o.revision
+            OR (b.revision = o.revision AND (b.occurred_at < o.occurred_at
+              OR (b.occurred_at = o.occurred_at AND b.event_id < o.event_id)))))
+  ) told
+  WHERE at >= t0 - :before AND at < t0 + :after""",
     ("people",),
 )
 

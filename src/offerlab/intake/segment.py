@@ -14,6 +14,7 @@ from offerlab.domain.naming import MAX_EVENT_ID
 from offerlab.errors import InvalidInput
 from offerlab.intake import ga4
 from offerlab.intake.arrival import Arrival, digest_over, native_of, read_object, refused
+from offerlab.intake.canonical import MAX_SKEW
 from offerlab.intake.mapping import (
     Always,
     Amount,
@@ -162,6 +163,7 @@ PERSONAL_TRAITS: Final = frozenset(
 
 _VOLATILE: Final = frozenset(("sentAt", "receivedAt", "writeKey", "originalTimestamp", "_metadata"))
 _NATIVE: Final = frozenset(get_args(EventType))
+_BY_ITS_TIME: Final = object()
 
 
 def arrival(raw: bytes, index: int, *, kind: str | None, sent_at: int | None, now: int) -> Arrival:
@@ -186,7 +188,10 @@ def arrival(raw: bytes, index: int, *, kind: str | None, sent_at: int | None, no
             return Arrival(said=None, raw=raw)
         digest = digest_over(body, _VOLATILE)
         body.setdefault("messageId", f"segment:{digest.hex()}")
-        said = native_of({**_said(call, name, body), **_envelope(body, call, sent_at=sent_at, now=now)})
+        fields = _said(call, name, body)
+        if fields.get("revision") is _BY_ITS_TIME:
+            fields["revision"] = _told_at(body, sent_at=sent_at, now=now)
+        said = native_of({**fields, **_envelope(body, call, sent_at=sent_at, now=now)})
     except InvalidInput as error:
         return refused(index, error, raw, event_id=message_id, kind=name)
     return Arrival(said=said, raw=raw, digest=digest, kept=True)
@@ -229,7 +234,7 @@ def _tracked(name: str | None, body: Mapping[str, object]) -> dict[str, object]:
         if rule.type == "refund":
             said.setdefault("refund_id", text_at(body, "messageId"))
         if rule.revises:
-            said["revision"] = micros(body.get("timestamp")) or 1
+            said["revision"] = _BY_ITS_TIME
         return said
     if name in _NATIVE:
         return {**properties, "type": name}
@@ -277,3 +282,16 @@ def _happened(body: Mapping[str, object], *, sent_at: int | None, now: int) -> i
     if stated is None:
         return now
     return stated if sent_at is None else min(stated + now - sent_at, now)
+
+
+def _told_at(body: Mapping[str, object], *, sent_at: int | None, now: int) -> int:
+    """Which of several updates of an order is the later one: its time by the client's clock, which keeps its own order.
+
+    A clock that was wrong by minutes when it sent is corrected like any other; none tells of the future, which would
+    win for ever.
+    """
+    stated = micros(body.get("timestamp"))
+    wrong = 0 if sent_at is None else now - sent_at
+    if stated is None:
+        return now
+    return max(1, min(stated + (wrong if abs(wrong) > MAX_SKEW else 0), now))

@@ -413,3 +413,9 @@ def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict
 def newest(connection: Connection) -> int:
     """The highest number of any project's events; 0 without."""
     return int(connection.execute(select(func.max(register.c.seq))).scalar() or 0)
+
+
+def last_received(connection: Connection) -> int:
+    """The latest instant among the newest events of any project, microseconds UTC; 0 without events."""
+    newest_rows = select(register.c.received_at).order_by(register.c.seq.desc()).limit(_CHUNK).subquery()
+    return int(connection.execute(select(func.max(newest_rows.c.received_at))).scalar() or 0)

@@ -50,7 +50,8 @@ def read_report(
         raise NotFound(f"no experiment has the key {key!r}")
     if not experiment.epochs:
         raise Conflict(f"experiment {key!r} is a draft: there is nothing to report", extra={"status": "draft"})
-    now = runtime.writer.instant()
+    with reading(runtime.engine) as connection:
+        now = runtime.instant(connection)
     if as_of is not None and as_of > now:
         raise InvalidInput("a report is about the past", field="as_of")
     moment = now if as_of is None else as_of

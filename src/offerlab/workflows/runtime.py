@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from offerlab.domain.clock import DAY
 from offerlab.domain.event import Event
 from offerlab.errors import NotFound, OfferLabError, Unavailable
+from offerlab.storage import events, latest
 from offerlab.storage import keys as stored_keys
-from offerlab.storage import latest
 from offerlab.storage.database import reading, writing
 from offerlab.storage.events import Appended
 from offerlab.storage.keys import StoredKey
@@ -23,6 +23,7 @@ from offerlab.storage.writer import Writer
 from offerlab.workflows import keeping
 from offerlab.workflows.following import Follower
 from offerlab.workflows.memory import Memory
+from offerlab.workflows.onward import Onward
 from offerlab.workflows.snapshot import Snapshot, load_snapshot, make_snapshot
 from offerlab.workflows.tally import Latest, Tally
 
@@ -69,7 +70,8 @@ class Runtime:
         self.tally = Tally()
         self.run = new_number()
         self._follower = Follower(self.memory) if engine.dialect.name == "postgresql" else None
-        self.writer = Writer(engine, new_number=new_number, now=now, on_commit=self._committed)
+        self._instants = Onward(now)
+        self.writer = Writer(engine, new_number=new_number, now=self._instants, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
         self._keys: dict[bytes, StoredKey] = {}
         self._reloading = threading.Lock()
@@ -143,6 +145,15 @@ class Runtime:
             return None
         return key
 
+    def instant(self, connection: Connection) -> int:
+        """A moment that covers everything acknowledged before, here and by any other process.
+
+        Args:
+            connection: reads the store as it is now.
+        """
+        self._instants.reach(events.last_received(connection))
+        return self.writer.instant()
+
     def refresh(self) -> None:
         """Bring memory up to the store; only what has another version is loaded again.
 
@@ -165,6 +176,7 @@ class Runtime:
                 self._snapshots = {**self._snapshots, **fresh}
             if self._follower is not None:
                 self._follower.look(connection)
+            self._instants.reach(events.last_received(connection))
             self.refreshed_at = self.now()
             self.compared_at = time.monotonic()
             self.from_disk = False
