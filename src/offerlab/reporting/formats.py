@@ -2,17 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from offerlab.reporting import figures
-from offerlab.reporting.report import Effect, MetricResult, Report
+from offerlab.reporting.report import Effect, Interval, MetricResult, Report, SegmentResult
+from offerlab.reporting.sections import Section, sections
 from offerlab.reporting.sentences import check_sentence, extra_orders_sentence, reason_sentence
 from offerlab.reporting.small import WITHHELD
 from offerlab.reporting.words import Language, metric_name, say
 
-_COLUMNS: Final = (
+_COLUMNS: Final[tuple[str, ...]] = (
     "metric",
     "role",
     "segment",
@@ -34,6 +35,20 @@ _COLUMNS: Final = (
     "method",
     "adjusted",
     "undetermined",
+    "correction",
+    "simultaneous_lower",
+    "simultaneous_upper",
+    "saved",
+    "raw_absolute",
+    "raw_lower",
+    "raw_upper",
+    "capped_absolute",
+    "capped_lower",
+    "capped_upper",
+    "limit",
+    "shrunk",
+    "shrunk_lower",
+    "shrunk_upper",
 )
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _STYLE: Final = (
@@ -60,6 +75,7 @@ def as_markdown(report: Report, language: Language = "en") -> str:
         lines += ["", *(f"- {sentence}" for sentence in _effect_lines(report, metric, language))]
     told = _money_lines(report, language)
     lines += ["", f"## {_HEADS[language][1]}", "", *(f"- {one}" for one in told)] if told else []
+    lines += [line for section in sections(report, language) for line in _section_lines(section)]
     lines += ["", f"`{report.reproduce.command}`", ""]
     return "\n".join(lines)
 
@@ -89,6 +105,8 @@ def as_html(report: Report, language: Language = "en") -> str:
     told = _money_lines(report, language)
     said = "".join(f"<li>{escape(one)}</li>" for one in told)
     parts += [f"<h2>{escape(_HEADS[language][1])}</h2><ul>{said}</ul>"] if told else []
+    parts += [_section_html(section) for section in sections(report, language)]
+    parts.append(f"<p><code>{escape(report.reproduce.command)}</code></p>")
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
@@ -97,19 +115,40 @@ def as_html(report: Report, language: Language = "en") -> str:
     )
 
 
+def _section_lines(section: Section) -> Iterator[str]:
+    yield from ("", f"## {section.title}")
+    if section.sentences:
+        yield from ("", *(f"- {one}" for one in section.sentences))
+    if section.rows:
+        yield from ("", _row(section.heads), _row(["---"] * len(section.heads)))
+        yield from (_row(cells) for cells in section.rows)
+
+
+def _section_html(section: Section) -> str:
+    said = "".join(f"<li>{escape(one)}</li>" for one in section.sentences)
+    heads = "".join(f"<th>{escape(head)}</th>" for head in section.heads)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in section.rows)
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+    return f"<h2>{escape(section.title)}</h2>" + (f"<ul>{said}</ul>" if said else "") + table
+
+
 def as_csv(report: Report) -> str:
-    """One row for each metric, segment and arm, with its effect; texts can't be taken for formulas."""
+    """One row for each metric, segment and arm, with its effect; then, by `role`, factors, course and money.
+
+    A factor's row has its name as `segment` and its level as `variant`; a course's the days since exposure, a money
+    step's its code. Texts can't be taken for formulas.
+    """
     sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
+    writer = csv.DictWriter(sink, _COLUMNS, restval="", lineterminator="\r\n")
+    writer.writeheader()
     for metric in report.metrics:
-        writer.writerows(_csv_rows(metric, "", report.facts.control))
+        writer.writerows(_csv_rows(metric, None, report.facts.control))
     for segment in report.segments:
         if segment.withheld is not None:
-            blank = [""] * (len(_COLUMNS) - 4)
-            writer.writerow(["", "", _text(segment.segment or ""), *blank, segment.withheld])
+            writer.writerow({"segment": _text(segment.segment or ""), "undetermined": segment.withheld})
         for metric in segment.metrics:
-            writer.writerows(_csv_rows(metric, segment.segment or "", report.facts.control))
+            writer.writerows(_csv_rows(metric, segment, report.facts.control))
+    writer.writerows(_csv_blocks(report))
     return sink.getvalue()
 
 
@@ -118,34 +157,81 @@ def _title(metric: MetricResult, language: Language) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _csv_rows(metric: MetricResult, segment: str, control: str | None) -> Iterator[list[object]]:
+def _csv_rows(metric: MetricResult, segment: SegmentResult | None, control: str | None) -> Iterator[dict[str, Any]]:
     effects = {effect.variant: effect for effect in metric.effects}
     for arm in metric.arms:
         effect = effects.get(arm.variant)
-        head = [metric.metric, metric.role, _text(segment), _text(arm.variant), arm.n, arm.mean, arm.se]
-        if effect is None:
-            why = "" if arm.variant == control or metric.undetermined is None else metric.undetermined.reason
-            why = WITHHELD if arm.n is None else why
-            yield [*head, *[""] * (len(_COLUMNS) - len(head) - 1), why]
-            continue
-        yield [
-            *head,
-            _text(effect.reference),
-            *_ends(effect, relative=False),
-            *_ends(effect, relative=True),
-            effect.p_value,
-            effect.p_value_adjusted,
-            effect.chance_to_beat,
-            effect.expected_loss,
-            effect.method,
-            effect.adjusted,
-            "" if effect.undetermined is None else effect.undetermined.reason,
-        ]
+        row: dict[str, Any] = {
+            "metric": metric.metric,
+            "role": metric.role,
+            "segment": "" if segment is None else _text(segment.segment or ""),
+            "variant": _text(arm.variant),
+            "n": arm.n,
+            "mean": arm.mean,
+            "se": arm.se,
+        }
+        if effect is not None:
+            row |= _csv_effect(effect)
+        elif arm.n is None:
+            row["undetermined"] = WITHHELD
+        elif arm.variant != control and metric.undetermined is not None:
+            row["undetermined"] = metric.undetermined.reason
+        if segment is not None and metric.role == "primary":
+            row |= _ends("shrunk", segment.shrunk.get(arm.variant))
+        yield row
 
 
-def _ends(effect: Effect, *, relative: bool) -> tuple[float | None, float | None, float | None]:
-    found = effect.relative if relative else effect.absolute
-    return (None, None, None) if found is None else (found.estimate, found.lower, found.upper)
+def _csv_effect(effect: Effect) -> dict[str, Any]:
+    wide = effect.simultaneous
+    return {
+        "reference": _text(effect.reference),
+        **_ends("absolute", effect.absolute),
+        **_ends("relative", effect.relative),
+        "p_value": effect.p_value,
+        "p_value_adjusted": effect.p_value_adjusted,
+        "chance_to_beat": effect.chance_to_beat,
+        "expected_loss": effect.expected_loss,
+        "method": effect.method,
+        "adjusted": effect.adjusted,
+        "undetermined": "" if effect.undetermined is None else effect.undetermined.reason,
+        "correction": effect.correction,
+        "simultaneous_lower": None if wide is None else wide.lower,
+        "simultaneous_upper": None if wide is None else wide.upper,
+        "saved": effect.saved,
+        **_ends("raw", effect.raw.absolute),
+        **_ends("capped", None if effect.capped is None else effect.capped.absolute),
+        "limit": effect.limit,
+    }
+
+
+def _csv_blocks(report: Report) -> Iterator[dict[str, Any]]:
+    for term in report.factors.terms if report.factors is not None else ():
+        for each in term.contrasts:
+            yield {
+                "metric": report.metrics[0].metric,
+                "role": "factor",
+                "segment": _text(" x ".join(term.factors)),
+                "variant": _text(" x ".join(each.levels)),
+                **_ends("absolute", each.effect),
+                "p_value": each.p_value,
+                "p_value_adjusted": each.p_value_adjusted,
+            }
+    for course in report.novelty:
+        for part in course.parts:
+            head = {"metric": course.value, "role": "course", "segment": f"{part.day:g}", "variant": course.variant}
+            yield head | _ends("absolute", Interval(part.estimate, part.lower, part.upper))
+    for money in report.money:
+        for step in money.steps:
+            head = {"metric": "per_1000_customers", "role": "money", "segment": step.code, "variant": money.variant}
+            yield head | _ends("absolute", Interval(step.estimate, step.lower, step.upper))
+
+
+def _ends(name: str, found: Interval | None) -> dict[str, Any]:
+    """An estimate and its range; the estimate of `raw` and `capped` is an absolute one."""
+    if found is None:
+        return {}
+    first = f"{name}_absolute" if name in {"raw", "capped"} else name
+    return {first: found.estimate, f"{name}_lower": found.lower, f"{name}_upper": found.upper}
 
 
 def _text(value: str) -> str:
@@ -211,5 +297,5 @@ def effect_sentence(report: Report, metric: MetricResult, effect: Effect, langua
     return f"{pair[language]}: {text[language]}{lift}"
 
 
-def _row(cells: list[str]) -> str:
+def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
