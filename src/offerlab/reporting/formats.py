@@ -139,7 +139,7 @@ def as_csv(report: Report) -> str:
     step's its code. Texts can't be taken for formulas.
     """
     sink = io.StringIO()
-    writer = csv.DictWriter(sink, _COLUMNS, restval="", lineterminator="\r\n")
+    writer: csv.DictWriter[str] = csv.DictWriter(sink, _COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
     for metric in report.metrics:
         writer.writerows(_csv_rows(metric, None, report.facts.control))
