@@ -40,6 +40,7 @@ from offerlab.api.front import labelled
 from offerlab.api.problems import on_http_error, on_our_error, on_surprise
 from offerlab.api.rights import guard
 from offerlab.api.routing import check_rights
+from offerlab.api.streams import Streams
 from offerlab.dashboard import routes as dashboard
 from offerlab.delivery.guard import Guard
 from offerlab.delivery.mailing import mail_server
@@ -111,11 +112,23 @@ class App:
         courier: sends messages, once it is started.
         housekeeper: purges and mines on schedule, once it is started.
         calendar: keeps experiments' dates, once it is started.
+        streams: tell clients that flags have changed. listen: where the holder of a key hears that.
         watch: pauses experiments that do harm, once it is started.
     """
 
-    def __init__(self, web: Litestar, runtime: Runtime, serving: Serving, first: FirstStart, courier: Courier) -> None:
+    def __init__(
+        self,
+        web: Litestar,
+        runtime: Runtime,
+        serving: Serving,
+        first: FirstStart,
+        courier: Courier,
+        *,
+        streams: int,
+    ) -> None:
         self.web = web
+        self.streams = Streams(runtime, most=streams)
+        self.listen = self.streams.listen
         self.courier = courier
         self.housekeeper = Housekeeper(runtime)
         self.calendar = Calendar(runtime)
@@ -134,8 +147,13 @@ class App:
             scope["house"] = self
             await route(scope, receive, send)
 
+    def drain(self) -> None:
+        """End what would never end by itself: called when the process was told to stop, before requests are awaited."""
+        self.streams.drain()
+
     async def close(self) -> None:
         """Finish what is under way and write what is queued."""
+        self.drain()
         await asyncio.to_thread(self.calendar.close)
         await asyncio.to_thread(self.watch.close)
         await asyncio.to_thread(self.courier.close)
@@ -184,7 +202,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
     )
     dashboard.furnish(web.state)
     check_rights(web)
-    return App(web, runtime, serving, first, courier)
+    return App(web, runtime, serving, first, courier, streams=settings.streams)
 
 
 def _post_office(settings: Settings) -> PostOffice | None:

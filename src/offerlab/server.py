@@ -7,6 +7,7 @@ within `RECEIPT_S` seconds is closed. One process: a worker that outlives its pa
 import asyncio
 import gc
 import signal
+import socket
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -72,6 +73,20 @@ class PunctualProtocol(HttpToolsProtocol):
             loop.call_later(1.0, cls._look, loop)
 
 
+class DrainingServer(uvicorn.Server):
+    """Ends streams before it waits for requests: they would keep it until its patience is over."""
+
+    def __init__(self, front: Front, settings: Settings) -> None:
+        """Serve `front`."""
+        super().__init__(configuration(front, settings))
+        self._front = front
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Told to stop."""
+        self._front.drain()
+        await super().shutdown(sockets)
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what is under way and write what is queued.
 
@@ -98,7 +113,7 @@ def run(settings: Settings) -> None:
         return app
 
     front = Front(load, origins=settings.origins, on_failure=failed)
-    server = uvicorn.Server(configuration(front, settings))
+    server = DrainingServer(front, settings)
     with ExitStack() as stack:
         if settings.embedded:
             stack.enter_context(held(settings.data_dir))

@@ -30,6 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         base_url: where the service is reached from outside; links in mail begin with it.
         smtp_url: the mail server.
         mail_from: who sends, `Shop <offers@shop.example>`.
+        streams: clients that may listen for changed flags at one time; 0 tells nobody.
     """
 
     data_dir: Path = Path("offerlab-data")
@@ -48,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     smtp_url: str | None = None
     mail_from: str | None = None
+    streams: int = 1_000
 
     @property
     def url(self) -> str:
@@ -104,7 +106,7 @@ def _numbers(environment: Mapping[str, str]) -> dict[str, object]:
         if private not in ("0", "1"):
             raise Misconfigured(f"{PREFIX}WEBHOOK_PRIVATE is 0 or 1, not {private!r}")
         found["webhook_private"] = private == "1"
-    for name in ("port", "state_timeout_ms"):
+    for name in ("port", "state_timeout_ms", "streams"):
         if number := environment.get(PREFIX + name.upper()):
             if not (number.isascii() and number.isdecimal()):
                 raise Misconfigured(f"{PREFIX}{name.upper()} is no number: {number!r}")

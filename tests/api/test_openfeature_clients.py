@@ -164,3 +164,40 @@ def test_the_node_providers_get_every_type(shop: Process, packages: dict[str, st
             assert told["seen"][customer][key] == [value, variant, reason], (customer, key)
     assert told["missing"] == "FLAG_NOT_FOUND"
     assert told.get("nobody", "TARGETING_KEY_MISSING") == "TARGETING_KEY_MISSING"
+
+
+LISTEN: Final = """
+import { EventSource } from 'eventsource';
+globalThis.EventSource = EventSource;
+import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
+import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
+const [url, key] = process.argv.slice(1).filter((word) => word !== '--');
+const headers = [['Authorization', `Bearer ${key}`]];
+const provider = new OFREPWebProvider({ baseUrl: url, headers, cacheMode: 'disabled' });
+await OpenFeature.setContext({ targetingKey: 'c-1' });
+await OpenFeature.setProviderAndWait(provider);
+const client = OpenFeature.getClient();
+const before = client.getStringDetails('heard', 'default').reason;
+const changed = new Promise((told) => client.addHandler(ProviderEvents.ConfigurationChanged, told));
+const opened = async () => {
+  while (!provider._sseManager?.isConnected) await new Promise((soon) => setTimeout(soon, 20));
+};
+await opened();
+const request = { method: 'POST', headers: Object.fromEntries(headers) };
+const paused = await fetch(`${url}/v1/experiments/heard/pause`, request);
+await changed;
+const after = client.getStringDetails('heard', 'default').reason;
+console.log(JSON.stringify({ paused: paused.status, before, after }));
+await OpenFeature.close();
+process.exit(0);
+"""
+
+
+def test_the_web_provider_hears_of_a_change_by_itself(shop: Process) -> None:
+    """@openfeature/ofrep-web-provider opens the stream that the flags name, and fetches when it is told to."""
+    arms = [{"key": "control"}, {"key": "treatment"}]
+    shop.made("/v1/experiments", {"key": "heard", "variants": arms, "metrics": {"primary": "aov"}})
+    shop.made("/v1/experiments/heard/start", None)
+    folder = node.installed({**WEB, "eventsource": "3.0.7"})
+    told = json.loads(node.run(folder, LISTEN, shop.url, ADMIN))
+    assert told == {"paused": 200, "before": "SPLIT", "after": "DISABLED"}

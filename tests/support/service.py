@@ -74,7 +74,7 @@ class Service:
         self.settings = Settings(database_url=url, admin_key=ADMIN, **{**DEFAULTS, **settings})
         self.time = NOON
         self._salts = Salts()
-        self._runner = Loop()
+        self.runner = Loop()
         self.app = self._start()
 
     def _start(self) -> App:
@@ -108,13 +108,13 @@ class Service:
 
     def close_app(self) -> None:
         """Stop the service, keep its store."""
-        self._runner.run(self._client.aclose())
-        self._runner.run(self.app.close())
+        self.runner.run(self._client.aclose())
+        self.runner.run(self.app.close())
 
     def close(self) -> None:
         """Stop for good."""
         self.close_app()
-        self._runner.close()
+        self.runner.close()
 
     def call(
         self,
@@ -131,10 +131,10 @@ class Service:
         if key is not None:
             sent.setdefault("Authorization", f"Bearer {key}")
         if content is None and json is None:
-            return self._runner.run(self._client.request(method, path, headers=sent))
+            return self.runner.run(self._client.request(method, path, headers=sent))
         if content is not None:
-            return self._runner.run(self._client.request(method, path, content=content, headers=sent))
-        return self._runner.run(self._client.request(method, path, json=json, headers=sent))
+            return self.runner.run(self._client.request(method, path, content=content, headers=sent))
+        return self.runner.run(self._client.request(method, path, json=json, headers=sent))
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET."""
@@ -173,7 +173,7 @@ class Service:
 
     def deliver(self) -> int:
         """Send every message that is due now; how many attempts that took."""
-        return self._runner.run(self.app.courier.round())
+        return self.runner.run(self.app.courier.round())
 
     def coffee_shop(self, **experiment: Any) -> None:
         """A machine, capsules at 20 % off for whoever buys it, and an experiment `coffee-addon` that runs."""

@@ -25,6 +25,10 @@ class Application(Protocol):
         """Answer one request."""
         ...
 
+    def drain(self) -> None:
+        """End what would never end by itself."""
+        ...
+
     async def close(self) -> None:
         """Finish what is under way, write what is queued."""
         ...
@@ -91,6 +95,11 @@ class Front:
         front = cls(lambda: app, origins=origins)
         front._app = app
         return front
+
+    def drain(self) -> None:
+        """The process was told to stop: end what would never end by itself."""
+        if self._app is not None:
+            self._app.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""

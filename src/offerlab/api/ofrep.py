@@ -12,9 +12,11 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
+from offerlab.api import streams
 from offerlab.api.body import DECISION_LIMIT
 from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.routing import operation
+from offerlab.api.streams import EventStream
 from offerlab.domain.decision import Context, Decision, Reason
 from offerlab.domain.decision import Request as DecisionRequest
 from offerlab.domain.naming import unit_of
@@ -48,10 +50,11 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     metadata: dict[str, object]
 
 
-class Evaluations(Struct, frozen=True, kw_only=True):
+class Evaluations(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every flag's answer for one context."""
 
     flags: list[Evaluation]
+    eventStreams: list[EventStream] = []  # noqa: N815 - the protocol's name
     metadata: dict[str, object]
 
 
@@ -100,7 +103,11 @@ async def _evaluate_flags(call: Call, body: bytes) -> Sent:
         return Sent(_ENCODER.encode(refused.failure), 400)
     decided = await serving.evaluate(project_id, asked)
     flags = b",".join([_flag(decision, encoding) for decision in decided.decisions])
-    encoded = b'{"flags":[%b],"metadata":{"version":"%d"}}' % (flags, encoding.snapshot.project.version)
+    encoded = b'{"flags":[%b],%b"metadata":{"version":"%d"}}' % (
+        flags,
+        call.house.listen(call.caller.key),
+        encoding.snapshot.project.version,
+    )
     tag = b'"%b"' % sha256(sha256(body).digest() + encoded).hexdigest()[:32].encode()
     headers = (*_JSON, (b"etag", tag))
     if tag in call.sent.get(b"if-none-match", b""):
@@ -203,10 +210,13 @@ def route(path: str) -> Route | None:
     """The plain route of a path, None where it is not one of OFREP's."""
     if path == _FLAGS:
         return _ALL
+    if path == streams.PATH:
+        return streams.ROUTE
     return _ONE if path.startswith(_FLAG) and "/" not in path[len(_FLAG) :] else None
 
 
 HANDLERS: Final[list[Any]] = [
+    *streams.HANDLERS,
     declared(
         _FLAG + "{key:str}",
         _ONE,

@@ -17,6 +17,7 @@ from offerlab.api.front import Message, Receive, Scope, Send
 from offerlab.api.problems import MEDIA_TYPE, Problem, headers_of, problem_of, surprise, wrong_method
 from offerlab.api.rights import Caller, Right, allow, identify, secret_in
 from offerlab.errors import OfferLabError, TooLarge
+from offerlab.workflows.access import StoredKey
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
 
@@ -34,6 +35,7 @@ class House(Protocol):
 
     runtime: Runtime
     serving: Serving
+    listen: Callable[[StoredKey], bytes]
 
 
 class Sent(Struct, frozen=True, gc=False):
@@ -135,10 +137,19 @@ def _refusal(problem: Problem, *headers: tuple[bytes, bytes]) -> Sent:
     return Sent(msgspec.json.encode(problem), problem.status, (_PROBLEM, *named, *headers))
 
 
-def declared(path: str, route: Route, opt: dict[str, Any]) -> ASGIRouteHandler:
+async def refuse(problem: Problem, scope: Scope, send: Send, *headers: tuple[bytes, bytes]) -> None:
+    """Answer a request with a problem, beside the routes that `plain` makes."""
+    sent = _refusal(problem, *headers)
+    length = (b"content-length", str(len(sent.body)).encode())
+    named = [*sent.headers, length, *scope.get("labels", ())]
+    await send({"type": "http.response.start", "status": sent.status, "headers": named})
+    await send({"type": "http.response.body", "body": sent.body})
+
+
+def declared(path: str, route: Route, opt: dict[str, Any], *, method: str = "POST") -> ASGIRouteHandler:
     """The framework's handler of a plain route: its right and operation are declared like any other's."""
 
     async def handle(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - the framework's own shapes
         await route(scope, receive, send)
 
-    return asgi(path, opt={**opt, "methods": frozenset(("POST",))}, copy_scope=False)(handle)
+    return asgi(path, opt={**opt, "methods": frozenset((method,))}, copy_scope=False)(handle)

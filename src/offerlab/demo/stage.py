@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import uvicorn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -21,7 +20,7 @@ from offerlab.demo.clock import DemoClock
 from offerlab.demo.shop import CURRENCY
 from offerlab.domain.clock import DAY, iso, to_micros
 from offerlab.errors import Misconfigured
-from offerlab.server import configuration
+from offerlab.server import DrainingServer
 from offerlab.settings import Settings
 
 CUT: Final = datetime(2011, 7, 1, tzinfo=UTC)
@@ -134,7 +133,7 @@ def free_port(wanted: int) -> int:
 def serving(settings: Settings, clock: DemoClock) -> Generator[App]:
     """The service in a thread of this process, on the demo's clock."""
     app = create_app(settings, now=clock.now, new_salt=lambda: SALT)
-    server = uvicorn.Server(configuration(Front.around(app), settings))
+    server = DrainingServer(Front.around(app), settings)
     thread = threading.Thread(target=server.run, name="offerlab-demo", daemon=True)
     thread.start()
     _until(lambda: server.started)

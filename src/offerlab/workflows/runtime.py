@@ -48,6 +48,7 @@ class Runtime:
 
     Attributes:
         run: a number of this process, another one at every start.
+        listeners: called, in whatever thread, after rules have changed in memory; changed_at: when they last did.
         refreshed_at: when the rules were last compared with the store, microseconds UTC.
         compared_at: the same by the process's own clock, which nobody sets.
         from_disk: whether the rules served are those of the file, because the store was not there at the start.
@@ -80,6 +81,8 @@ class Runtime:
         self._keep_at = keep_at
         self._before_return: Callable[[], object] | None = None
         self._stored = threading.Lock()
+        self.listeners: list[Callable[[], None]] = []
+        self.changed_at = 0
         self.refreshed_at = 0
         self.compared_at = time.monotonic()
         self.from_disk = False
@@ -154,6 +157,14 @@ class Runtime:
         self._instants.reach(events.last_received(connection))
         return self.writer.instant()
 
+    def key_numbered(self, project_id: int, number: int) -> StoredKey | None:
+        """A key by its number, while it may be used."""
+        now = self.now()
+        for key in self._keys.values():
+            if (key.id, key.project_id) == (number, project_id):
+                return None if key.expires_at is not None and key.expires_at <= now else key
+        return None
+
     def refresh(self) -> None:
         """Bring memory up to the store; only what has another version is loaded again.
 
@@ -181,6 +192,9 @@ class Runtime:
             self.compared_at = time.monotonic()
             self.from_disk = False
         if changed:
+            self.changed_at = self.refreshed_at
+            for listener in self.listeners:
+                listener()
             self._keep()
 
     def _keep(self) -> None:
