@@ -34,6 +34,7 @@ REASONS: Final[dict[str, str]] = {
     "NOT_IN_SEGMENT": "in none of the experiment's segments",
     "NOT_IN_TRAFFIC": "outside the share of customers that the experiment takes",
     "EXCLUDED_BY_LAYER": "another experiment of the layer owns the customer's slot",
+    "PREREQUISITE": "not in the arm of another experiment that this one requires",
     "NOT_RUNNING": "draft, paused, stopped, archived or unknown",
     "NO_CONTEXT_MATCH": "placement, channel, trigger or locale are not the experiment's",
     "NO_UNIT": "no usable customer or anonymous id",

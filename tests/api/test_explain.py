@@ -1,7 +1,7 @@
 """Why this arm: every gate of a decision over HTTP."""
 
 from offerlab.assignment.hashing import bucket
-from support.service import AT_CHECKOUT, Service
+from support.service import AT_CHECKOUT, COFFEE_ADDON, Service
 
 
 def test_every_gate_is_told_with_its_bucket(service: Service) -> None:
@@ -42,3 +42,22 @@ def test_salts_stay_with_server_keys(service: Service) -> None:
         assert service.post("/v1/decisions?explain=true", {"customer_id": "c"}, key=keys[kind]).status_code == status
         assert service.post("/v1/decisions?explain=false", {"customer_id": "c"}, key=keys[kind]).status_code == 200
     assert service.post("/v1/decisions?explain=maybe", {"customer_id": "c"}).json()["field"] == "explain"
+
+
+def test_a_prerequisite_is_a_gate_with_its_reason(service: Service) -> None:
+    """Defined over the API, refused in a circle with its field, and told where a customer stands."""
+    service.coffee_shop(forced={"tester": "capsules-20"})
+    after = {**COFFEE_ADDON, "key": "after", "requires": [{"experiment": "coffee-addon", "variants": ["capsules-20"]}]}
+    assert service.made("/v1/experiments", after)["requires"][0]["holds"] is True
+    assert service.post("/v1/experiments/after/start").status_code == 200
+    circle = {**COFFEE_ADDON, "key": "before", "requires": [{"experiment": "after"}]}
+    service.made("/v1/experiments", circle)
+    refused = service.patch("/v1/experiments/before", {"requires": [{"experiment": "before"}]})
+    assert (refused.status_code, refused.json()["field"]) == (422, "requires[0].experiment")
+    told = service.post("/v1/decisions?explain=true", {"customer_id": "tester", "experiments": ["after"]}).json()
+    gates = {gate["gate"]: gate for gate in told["explanations"][0]["gates"]}
+    assert gates["prerequisite"]["passed"] is True
+    reasons = {service.decide(f"c-{i}", experiments=["after"])["decisions"][0]["reason"] for i in range(40)}
+    assert reasons == {"SPLIT", "PREREQUISITE"}
+    flag = service.post("/ofrep/v1/evaluate/flags/after", {"context": {"targetingKey": "c-1"}}).json()
+    assert flag["reason"] in ("SPLIT", "STATIC")

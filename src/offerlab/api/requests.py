@@ -36,6 +36,7 @@ from offerlab.domain.offer import (
     Timing,
 )
 from offerlab.domain.product import Product, ProductKind, Relation, RelationKind
+from offerlab.domain.requirement import Requirement
 from offerlab.domain.segment import Segment, parse_rule
 from offerlab.errors import InvalidDefinition
 
@@ -288,6 +289,18 @@ class AnalysisBody(_Body, frozen=True, kw_only=True):
     planned_customers: Annotated[int, Meta(ge=2, le=2**40)] | None = None
 
 
+class RequirementBody(_Body, frozen=True, kw_only=True):
+    """Only customers who are (`holds`) or are not in these arms of another experiment; no arms: in any of them."""
+
+    experiment: Key
+    variants: Annotated[tuple[Key, ...], Meta(max_length=50)] = ()
+    holds: bool = True
+
+    def to_domain(self) -> Requirement:
+        """The same; the workflow checks it."""
+        return Requirement(experiment=self.experiment, variants=self.variants, holds=self.holds)
+
+
 class AdaptiveBody(_Body, frozen=True, kw_only=True):
     """Weights that follow the results, a batch at a time; no arm falls below `floor`, `uniform` stays split evenly."""
 
@@ -338,6 +351,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
     auto_pause: bool = True
     analysis: AnalysisBody = AnalysisBody()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
+    requires: Annotated[tuple[RequirementBody, ...], Meta(max_length=10)] = ()
     forced: dict[Word, Key] = {}
 
     def to_domain(self) -> Experiment:
@@ -380,6 +394,7 @@ class NewExperiment(_Body, frozen=True, kw_only=True):
                 planned_customers=self.analysis.planned_customers,
             ),
             bucket_by=self.bucket_by,
+            requires=tuple(one.to_domain() for one in self.requires),
             forced=self.forced,
         )
 

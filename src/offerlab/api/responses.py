@@ -10,6 +10,7 @@ from offerlab.domain.metric import Counted, CustomMetric, Metric
 from offerlab.domain.money import from_micro, text
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
+from offerlab.domain.requirement import Requirement
 from offerlab.domain.segment import Segment, to_raw
 
 
@@ -151,6 +152,7 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     stopped_at: str | None
     analysis: dict[str, object]
     bucket_by: str
+    requires: tuple[Requirement, ...]
     forced: dict[str, str]
     epochs: list[EpochView]
     serve: dict[str, str]
@@ -297,6 +299,7 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
             "planned_customers": plan.planned_customers,
         },
         bucket_by=experiment.bucket_by,
+        requires=experiment.requires,
         forced=experiment.forced,
         epochs=_epochs(experiment),
         serve={} if stopped is None else {segment or "*": arm for segment, arm in stopped.serve.items()},

@@ -19,6 +19,7 @@ from offerlab.assignment.plan import Gate, Plan, Split
 from offerlab.assignment.ruleset import Ruleset
 from offerlab.domain.customer import Assignment
 from offerlab.domain.experiment import EVERYONE, HELD_OUT, SLOTS
+from offerlab.domain.requirement import Requirement
 from offerlab.errors import Conflict, NotFound
 
 _CHUNK: Final = 1 << 14
@@ -52,6 +53,7 @@ def assign(
     now: int,
     columns: Mapping[str, Values] | None = None,
     known: Mapping[int, Assignment] | None = None,
+    others: Mapping[str, Mapping[int, Assignment]] | None = None,
 ) -> Assigned:
     """Assign customers to the arms of a running experiment, as `decide` does for each.
 
@@ -62,6 +64,7 @@ def assign(
         now: microseconds UTC.
         columns: attributes by name, for experiments with segments.
         known: by place in `units`, first exposures of customers already in the experiment.
+        others: the same in experiments that this one requires, by their keys.
 
     Raises:
         NotFound: no such experiment at that time.
@@ -72,7 +75,7 @@ def assign(
         raise NotFound(f"no experiment has the key {experiment!r}")
     if plan.status != "running" or plan.is_holdout:
         raise Conflict(f"experiment {experiment!r} is {plan.status}: nobody is assigned", extra={"status": plan.status})
-    call = _Call(ruleset, units, columns or {}, now)
+    call = _Call(ruleset, units, columns or {}, now, others or {})
     assigned = call.drawn(plan, ~call.held_out(plan) if plan.holdouts else call.everybody())
     for place, _ in call.testers(plan):
         _keep(assigned, place, None)
@@ -98,11 +101,21 @@ def _digests(prefix: bytes, units: Iterator[str]) -> Iterator[bytes]:
 class _Call:
     """Customers on their way through the gates."""
 
-    def __init__(self, ruleset: Ruleset, units: Sequence[str], columns: Mapping[str, Values], now: int) -> None:
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        units: Sequence[str],
+        columns: Mapping[str, Values],
+        now: int,
+        others: Mapping[str, Mapping[int, Assignment]],
+    ) -> None:
         self.ruleset = ruleset
         self.units = units
         self.columns = columns
         self.now = now
+        self.others = others
+        self.view = ruleset.at(now)
+        self.standings: dict[str, NDArray[np.int16]] = {}
 
     def everybody(self) -> Truths:
         return np.ones(len(self.units), dtype=np.bool_)
@@ -127,6 +140,8 @@ class _Call:
         """Everybody through audience, layers, traffic and arms."""
         segment = self._segments(plan)
         inside = inside & (segment != -1) if plan.segments else inside
+        for one in plan.requires:
+            inside = inside & (self._stands(one) == one.holds)
         for gate in (*plan.layers, *([] if plan.traffic is None else [plan.traffic])):
             inside = self._through(gate, inside)
         assigned = Assigned(
@@ -142,6 +157,49 @@ class _Call:
             chosen = inside & (segment == i) if plan.segments else inside
             _deal(assigned, chosen, plan.splits[key or EVERYONE])
         return assigned
+
+    def _stands(self, one: Requirement) -> Truths:
+        """Who is in one of the arms that are asked for."""
+        standing = self._standing(one.experiment)
+        plan = self.view.by_key.get(one.experiment)
+        if plan is None or not one.variants:
+            return standing != -1
+        wanted = [plan.experiment.index_of(variant) for variant in one.variants]
+        return np.isin(standing, [index for index in wanted if index is not None])
+
+    def _standing(self, key: str) -> NDArray[np.int16]:
+        """Everybody's arm in another experiment, whatever the moment; -1 in none."""
+        known = self.standings.get(key)
+        if known is not None:
+            return known
+        nowhere = np.full(len(self.units), -1, dtype=np.int16)
+        self.standings[key] = nowhere  # what requires itself, however many steps away, is not met
+        plan = self.view.by_key.get(key)
+        if plan is None or plan.is_holdout:
+            return nowhere
+        inside = ~self.held_out(plan) if plan.holdouts else self.everybody()
+        found = self.drawn(plan, inside).variant if plan.status == "running" else self._served(plan, inside)
+        if plan.status == "running":
+            for place, variant in self.testers(plan):
+                found[place] = variant
+            for place, stored in self.others.get(key, {}).items():
+                if self.units[place] not in plan.forced:
+                    found[place] = stored.variant
+        self.standings[key] = found
+        return found
+
+    def _served(self, plan: Plan, inside: Truths) -> NDArray[np.int16]:
+        found = np.full(len(self.units), -1, dtype=np.int16)
+        if plan.serve is None:
+            return found
+        for one in plan.requires:
+            inside = inside & (self._stands(one) == one.holds)
+        segment = self._segments(plan)
+        for i, key in enumerate([key for key, _ in plan.segments] or [EVERYONE]):
+            outcome = plan.serve.get(key) or plan.serve.get(EVERYONE)
+            if outcome is not None:
+                found[inside & (segment == i) if plan.segments else inside] = outcome.variant
+        return found
 
     def _segments(self, plan: Plan) -> NDArray[np.int16]:
         """Place of each customer's first segment among the experiment's, -1 in none."""

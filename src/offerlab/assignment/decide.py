@@ -10,9 +10,10 @@ The order of the gates, each with the reason it gives:
 5. an earlier exposure: that arm, whatever has changed since -> SPLIT with what was stored;
 6. a running holdout that covers the experiment -> HOLDOUT;
 7. the audience -> NOT_IN_SEGMENT;
-8. layers -> EXCLUDED_BY_LAYER;
-9. the traffic gate -> NOT_IN_TRAFFIC;
-10. the arm -> SPLIT (or SHIPPED, after a stop with `serve`, without 4, 5, 8 and 9).
+8. what other experiments it requires -> PREREQUISITE;
+9. layers -> EXCLUDED_BY_LAYER;
+10. the traffic gate -> NOT_IN_TRAFFIC;
+11. the arm -> SPLIT (or SHIPPED, after a stop with `serve`, without 4, 5, 9 and 10).
 
 A holdout is drawn by the same gates, and its own moment comes when an experiment that it covers would let the
 customer through if there were no holdout: in both of its arms alike.
@@ -90,13 +91,19 @@ def _left_alone(plan: Plan) -> Decision:
 def settled_without_state(ruleset: Ruleset, decision: Decision, request: Request, now: int) -> bool:
     """Whether hash and request alone settle this decision, so that it may be exposed although it is `stale`.
 
-    Not when the experiment was ever re-weighted (the customer may have been exposed under other ranges), and not
-    when its segments look at attributes that the request does not tell.
+    Not when the experiment, or one that it requires, was ever re-weighted (the customer may have been exposed under
+    other ranges), and not when their segments look at attributes that the request does not tell.
     """
-    plan = ruleset.at(now).by_key.get(decision.experiment)
-    if plan is None or plan.experiment.reweighted:
+    view = ruleset.at(now)
+    plan = view.by_key.get(decision.experiment)
+    return plan is not None and _is_settled(view, plan, request)
+
+
+def _is_settled(view: View, plan: Plan, request: Request) -> bool:
+    if plan.experiment.reweighted or not plan.reads <= request.attributes.keys():
         return False
-    return plan.reads <= request.attributes.keys()
+    others = (view.by_key.get(one.experiment) for one in plan.requires)
+    return all(other is None or _is_settled(view, other, request) for other in others)
 
 
 def _named(view: View, keys: tuple[str, ...], unknown: list[str]) -> list[Plan]:

@@ -18,9 +18,21 @@ from offerlab.assignment.ruleset import Ruleset
 from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import Decision, Reason, Request
 from offerlab.domain.experiment import EVERYONE, HELD_OUT, SLOTS, Epoch
+from offerlab.domain.requirement import Requirement
 
 GateName = Literal[
-    "life", "moment", "unit", "forced", "assigned", "holdout", "segment", "layer", "traffic", "arm", "offer"
+    "life",
+    "moment",
+    "unit",
+    "forced",
+    "assigned",
+    "holdout",
+    "segment",
+    "prerequisite",
+    "layer",
+    "traffic",
+    "arm",
+    "offer",
 ]
 
 
@@ -77,6 +89,8 @@ def _gates(passage: Passage, plan: Plan, decision: Decision) -> Iterator[GateSee
         yield _holdout(passage, holdout)
     segment = passage.segment(plan)
     yield _audience(plan, segment)
+    for one in plan.requires:
+        yield _required(passage, one)
     unit = _unit(passage, plan)
     epoch = _epoch(plan, passage.now)
     if plan.serve is None and unit is not None and epoch is not None:
@@ -159,6 +173,20 @@ def _audience(plan: Plan, segment: str | None) -> GateSeen:
     else:
         detail = "in none of its segments" if segment is None else f"belongs to {segment!r}"
     return GateSeen(gate="segment", passed=passed, reason="NOT_IN_SEGMENT", detail=detail)
+
+
+def _required(passage: Passage, one: Requirement) -> GateSeen:
+    arm = passage.standing(one.experiment)
+    inside = arm is not None and (not one.variants or arm in one.variants)
+    wanted = " or ".join(repr(variant) for variant in one.variants) or "any arm"
+    stands = "is in no arm" if arm is None else f"is in {arm!r}"
+    asked = "has to be" if one.holds else "must not be"
+    return GateSeen(
+        gate="prerequisite",
+        passed=inside is one.holds,
+        reason="PREREQUISITE",
+        detail=f"{stands} of {one.experiment!r}, {asked} in {wanted}",
+    )
 
 
 def _epoch(plan: Plan, now: int) -> Epoch | None:

@@ -31,6 +31,7 @@ class Passage(Struct):
             out, or the segment in which it may pass.
         segments: by an experiment's segments, the first that the customer belongs to. holds: by place of its rule,
             whether it holds. layers: digests by what was hashed. held: arms by holdout.
+        standings: arms in the experiments that others require, by key; None where nobody asked.
         asked: place among the decisions and plan of every holdout that was asked for.
         reached: holdouts whose moment has come.
     """
@@ -49,6 +50,7 @@ class Passage(Struct):
     held: dict[int, Decision] = {}
     asked: list[tuple[int, Plan]] = []
     reached: set[int] = set()
+    standings: dict[str, str | None] | None = None
     attributes: Attributes | None = None
     case: Case | None = None
 
@@ -146,12 +148,57 @@ class Passage(Struct):
         segment = self.segment(plan) if plan.segments else EVERYONE
         if segment is None:
             return "NOT_IN_SEGMENT"
+        if plan.requires and not self.meets(plan):
+            return "PREREQUISITE"
         for gate in plan.layers:
             if bisect_right(gate.cuts, self._in_layer(gate.prefix + unit)) % 2 == 0:
                 return "EXCLUDED_BY_LAYER"
         if plan.traffic is not None and not _passes(plan.traffic, unit):
             return "NOT_IN_TRAFFIC"
         return plan.splits[segment]
+
+    def meets(self, plan: Plan) -> bool:
+        """Whether the customer stands in other experiments as this one requires."""
+        for one in plan.requires:
+            arm = self.standing(one.experiment)
+            if (arm is not None and (not one.variants or arm in one.variants)) is not one.holds:
+                return False
+        return True
+
+    def standing(self, key: str) -> str | None:
+        """The arm of another experiment that the customer is in, whatever the moment; None: in none."""
+        if self.standings is None:
+            self.standings = {}
+        if key not in self.standings:
+            self.standings[key] = None  # what requires itself, however many steps away, is not met
+            plan = self.view.by_key.get(key)
+            self.standings[key] = None if plan is None or plan.is_holdout else self._stands(plan)
+        return self.standings[key]
+
+    def _stands(self, plan: Plan) -> str | None:
+        if plan.status != "running":
+            return self._served(plan)
+        unit = self.encoded if not plan.by_anonymous else self._anonymous()
+        if unit is None:
+            return None
+        if plan.forced and (forced := self._forced(plan)) is not None:
+            return forced.variant_key
+        assigned = self.state.assignments.get(plan.id)
+        if assigned is not None:
+            return plan.experiment.variants[assigned.variant].key
+        if plan.holdouts and self._is_held(plan):
+            return None
+        split = plan.splits[EVERYONE] if plan.open else self._open(plan, unit)
+        if not isinstance(split, Split):
+            return None
+        return split.outcomes[bisect_right(split.cuts, sha256(plan.prefix + unit).digest())].variant_key
+
+    def _served(self, plan: Plan) -> str | None:
+        if plan.serve is None or self._is_held(plan) or (plan.requires and not self.meets(plan)):
+            return None
+        segment = self.segment(plan) if plan.segments else EVERYONE
+        outcome = None if segment is None else plan.serve.get(segment) or plan.serve.get(EVERYONE)
+        return None if outcome is None else outcome.variant_key
 
     def _in_layer(self, text: bytes) -> bytes:
         """The digest for a layer, made once for all experiments in it."""
@@ -194,6 +241,8 @@ class Passage(Struct):
         outcome = plan.serve.get(segment or EVERYONE) or plan.serve.get(EVERYONE)
         if outcome is None or (segment is None and plan.segments):
             return self.outside(plan, "HOLDOUT" if held else "NOT_IN_SEGMENT")
+        if plan.requires and not self.meets(plan):
+            return self.outside(plan, "HOLDOUT" if held else "PREREQUISITE")
         self._reach(plan)
         return self.outside(plan, "HOLDOUT") if held else self.shown(plan, outcome)
 

@@ -18,12 +18,14 @@ from offerlab.domain.decision import Decision, Outcome, Reason
 from offerlab.domain.experiment import EVERYONE, SLOTS, Change, Claim, Epoch, Experiment, Status, value_of
 from offerlab.domain.offer import Offer
 from offerlab.domain.project import ProjectSettings
+from offerlab.domain.requirement import Requirement
 
 OUTSIDE: Final[tuple[Reason, ...]] = (
     "HOLDOUT",
     "NOT_IN_SEGMENT",
     "NOT_IN_TRAFFIC",
     "EXCLUDED_BY_LAYER",
+    "PREREQUISITE",
     "NOT_RUNNING",
     "NO_CONTEXT_MATCH",
     "NO_UNIT",
@@ -58,6 +60,7 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False):
         moment: None when every context fits.
         forced: testers and what they see.
         holdouts: plans of the running holdouts that cover this experiment.
+        requires: where the customer has to stand in other experiments.
         layers, traffic: gates that are not wide open.
         serve: after a stop, what is served by segment; None while it was not said.
         outside: what everybody else gets, by reason; settled unless control has an offer of its own.
@@ -79,6 +82,7 @@ class Plan(Struct, frozen=True, kw_only=True, eq=False):
     moment: Moment | None
     forced: dict[str, Outcome]
     holdouts: "tuple[Plan, ...]"
+    requires: tuple[Requirement, ...]
     layers: tuple[Gate, ...]
     traffic: Gate | None
     serve: dict[str, Outcome] | None
@@ -116,7 +120,7 @@ class Maker(Struct, frozen=True):
         moment = self.moments.setdefault(moment, moment)
         segments = tuple((key, self.rules[key]) for key in sorted(experiment.segments, key=self._place))
         layers, traffic = (_layer_gates(epoch.claims), _traffic_gate(experiment, epoch)) if epoch else ((), None)
-        gated = holdouts or layers or traffic or experiment.forced or experiment.holdout
+        gated = holdouts or experiment.requires or layers or traffic or experiment.forced or experiment.holdout
         return Plan(
             experiment=experiment,
             id=experiment.id,
@@ -124,7 +128,7 @@ class Maker(Struct, frozen=True):
             status=change.status,
             direct=change.status == "running" and not gated and experiment.bucket_by == "customer_id",
             door=self.doors.setdefault((moment, segments), len(self.doors)),
-            open=not (segments or layers or traffic),
+            open=not (segments or experiment.requires or layers or traffic),
             prefix=prefix(arm_salt(experiment)),
             splits={key: self._split(experiment, epoch, key) for key in (EVERYONE, *experiment.segments)},
             segments=segments,
@@ -132,6 +136,7 @@ class Maker(Struct, frozen=True):
             moment=None if moment.is_any else moment,
             forced={unit: self._of_key(experiment, key, "FORCED") for unit, key in experiment.forced.items()},
             holdouts=holdouts,
+            requires=experiment.requires,
             layers=layers,
             traffic=traffic,
             serve=self._serve(experiment, change),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from offerlab.dashboard.speech import Speech
 from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.experiment import Experiment
+from offerlab.domain.requirement import Requirement
 from offerlab.reporting import figures
 from offerlab.workflows.snapshot import Snapshot
 
@@ -23,6 +24,8 @@ def setup_of(experiment: Experiment, snapshot: Snapshot, speech: Speech) -> list
         (words("arms"), [_arm(experiment, i, snapshot, speech) for i in range(len(experiment.variants))]),
         (words("b_primary"), speech.metric(metrics.primary)),
     ]
+    if experiment.requires:
+        said.append((words("requires"), [_required(one, speech) for one in experiment.requires]))
     if experiment.adaptive is not None:
         said.append((words("adaptive"), _adaptive(experiment.adaptive, speech)))
     if metrics.guardrails:
@@ -47,6 +50,12 @@ def setup_of(experiment: Experiment, snapshot: Snapshot, speech: Speech) -> list
         (words("planned_dates"), " – ".join(dates) or words("no_dates")),
     ]
     return said
+
+
+def _required(one: Requirement, speech: Speech) -> str:
+    arms = ", ".join(one.variants)
+    code = ("requires_in" if arms else "requires_any") if one.holds else ("requires_out" if arms else "requires_none")
+    return speech.words(code, e=one.experiment, v=arms)
 
 
 def _adaptive(adaptive: Adaptive, speech: Speech) -> str:

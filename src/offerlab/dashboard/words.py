@@ -439,6 +439,11 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "looks_always": ("any time", "언제든"),
     "looks_group": ("planned looks until the end date", "종료일까지 정해진 시점"),
     "looks_fixed": ("once, at the end", "마지막에 한 번"),
+    "requires": ("Only customers who", "이런 고객만"),
+    "requires_in": ("are in {v} of {e}", "{e} 실험의 {v} 안에 있는 고객"),
+    "requires_any": ("are in any arm of {e}", "{e} 실험에 들어 있는 고객"),
+    "requires_out": ("are not in {v} of {e}", "{e} 실험의 {v} 안에 없는 고객"),
+    "requires_none": ("are in no arm of {e}", "{e} 실험에 들어 있지 않은 고객"),
     "adaptive": ("Weights follow the results", "결과를 따르는 비율"),
     "adaptive_text": (
         "every {h} hours ({rule}); no arm under {floor}, {uniform} stay split evenly",

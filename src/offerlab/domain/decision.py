@@ -15,6 +15,7 @@ Reason = Literal[
     "NOT_IN_SEGMENT",
     "NOT_IN_TRAFFIC",
     "EXCLUDED_BY_LAYER",
+    "PREREQUISITE",
     "NOT_RUNNING",
     "NO_CONTEXT_MATCH",
     "NO_UNIT",

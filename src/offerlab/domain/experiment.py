@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from offerlab.domain.adaptive import Adaptive, check_adaptive
 from offerlab.domain.halt import Halt
 from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role
+from offerlab.domain.requirement import Requirement
 from offerlab.errors import Conflict, InvalidDefinition, InvalidPlan
 
 Status = Literal["draft", "running", "paused", "stopped", "archived"]
@@ -154,6 +155,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
         salt: random, drawn once; feeds the hash together with what is drawn (arm, traffic).
         layer: key of a layer, or of several.
         holdout: None, or what this experiment holds customers out of: `*` for all, else a layer's key.
+        requires: where a customer has to stand in other experiments.
         forced: tester ids with the arm they always see; never analysed.
         epochs: in order; empty while a draft.
         changes: the life so far, in order.
@@ -188,6 +190,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     halts: tuple[Halt, ...] = ()
     analysis: AnalysisPlan = AnalysisPlan()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
+    requires: tuple[Requirement, ...] = ()
     forced: dict[str, str] = {}
     status: Status = "draft"
     epochs: tuple[Epoch, ...] = ()
@@ -323,6 +326,8 @@ def check_experiment(experiment: Experiment) -> None:
         raise InvalidDefinition("a layer stands here twice", field="layer")
     if experiment.holdout is not None and experiment.layers:
         raise InvalidDefinition("a holdout covers a layer, it does not take part in one", field="layer")
+    if experiment.holdout is not None and experiment.requires:
+        raise InvalidDefinition("a holdout requires nothing: it comes before the experiments", field="requires")
     if len(set(experiment.segments)) != len(experiment.segments):
         raise InvalidDefinition("a segment stands here twice", field="segments")
     _check_metrics(experiment.metrics)

@@ -26,6 +26,7 @@ from offerlab.domain.experiment import (
     moved,
 )
 from offerlab.domain.halt import Halt
+from offerlab.domain.requirement import check_requirements
 from offerlab.domain.schedule import check_ramp, due
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotAcknowledged, NotFound
@@ -452,6 +453,8 @@ def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
 def _check_experiment(connection: Connection, desk: Desk, experiment: Experiment) -> None:
     check_experiment(experiment)
     check_ramp(experiment)
+    if experiment.requires:
+        _check_requirements(connection, desk, experiment)
     known_offers = offers.everything(connection, desk.project_id)
     for i, arm in enumerate(experiment.variants):
         if arm.offer is not None and arm.offer not in known_offers:
@@ -466,6 +469,20 @@ def _check_experiment(connection: Connection, desk: Desk, experiment: Experiment
             raise InvalidDefinition(f"no layer has the key {key!r}", field="layer")
     if experiment.holdout not in (None, "*") and experiment.holdout not in known_layers:
         raise InvalidDefinition(f"no layer has the key {experiment.holdout!r}", field="holdout")
+
+
+def _check_requirements(connection: Connection, desk: Desk, experiment: Experiment) -> None:
+    others = [
+        one
+        for one in experiments.everything(connection, desk.project_id, archived=False)
+        if one.key != experiment.key and one.holdout is None
+    ]
+    check_requirements(
+        experiment.key,
+        experiment.requires,
+        arms={one.key: [arm.key for arm in one.variants] for one in others},
+        others={one.key: one.requires for one in others},
+    )
 
 
 def _claims(connection: Connection, desk: Desk, experiment: Experiment, traffic: float) -> tuple[Claim, ...]:
