@@ -8,8 +8,10 @@ OfferLabError
 ├── NotFound              no such object in this project
 ├── Conflict              the object exists otherwise, or is not in the state this needs
 │   ├── PreconditionFailed    it was changed since the caller read it (If-Match)
-│   └── NotAcknowledged       a guardrail paused it, and nobody said to have read that
+│   ├── NotAcknowledged       a guardrail paused it, and nobody said to have read that
+│   └── ApprovalNeeded        another person has to approve it; the proposal is kept
 ├── Forbidden             the caller may not do this
+│   ├── SamePerson            who proposed it can't be who approves it
 │   └── Unauthenticated       nobody was named, or nobody we know
 ├── TooLarge              a body, batch or tree above its written limit
 ├── Unavailable           the store can't be reached or is not ready; worth another try
@@ -91,10 +93,22 @@ class NotAcknowledged(Conflict):
     code = "not_acknowledged"
 
 
+class ApprovalNeeded(Conflict):
+    """Another person has to approve this; it waits for them."""
+
+    code = "approval_needed"
+
+
 class Forbidden(OfferLabError):
     """The caller is known but may not do this."""
 
     code = "forbidden"
+
+
+class SamePerson(Forbidden):
+    """Whoever wrote or proposed it can't be the second pair of eyes."""
+
+    code = "same_person"
 
 
 class Unauthenticated(Forbidden):

@@ -5,6 +5,7 @@ import pytest
 from msgspec import structs
 
 from offerlab.assignment.bulk import assign
+from offerlab.assignment.columns import Values
 from offerlab.assignment.decide import decide, settled_without_state
 from offerlab.assignment.explain import explain
 from offerlab.assignment.ruleset import Ruleset
@@ -24,9 +25,9 @@ TREATED = Requirement(experiment="e1", variants=("capsules-20",))
 KR = segment("kr", {"attribute": "country", "op": "eq", "value": "KR"})
 
 
-def after(*requires: Requirement, **fields: object) -> Experiment:
+def after(*requires: Requirement, traffic: float = 1.0, segments: tuple[str, ...] = ()) -> Experiment:
     """A running experiment that requires these."""
-    return running(9, "after", requires=requires, **fields)
+    return running(9, "after", requires=requires, traffic=traffic, segments=segments)
 
 
 def answer(rules: Ruleset, unit: str, key: str, state: CustomerState = NOBODY) -> Decision:
@@ -113,8 +114,6 @@ RULES = {
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 def test_columns_and_the_local_client_say_the_same(rules: Ruleset) -> None:
     """Bulk assignment, evaluation from a downloaded ruleset and the explanation agree with the decision."""
-    from offerlab.assignment.columns import Values  # noqa: PLC0415 - beside its only use
-
     local = Local.load(encode(rules.rules))
     columns = {"country": Values(np.array(["KR"] * len(UNITS), dtype=np.object_))}
     assigned = assign(rules, "after", UNITS, now=NOW, columns=columns)

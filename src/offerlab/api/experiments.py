@@ -10,18 +10,27 @@ from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import change
 from offerlab.api.definitions import patched, same_key, snapshot_of
 from offerlab.api.lists import QUERY, Page, page_of
-from offerlab.api.requests import NewExperiment, ResumeExperiment, Reweigh, StopExperiment
+from offerlab.api.requests import (
+    ApproveExperiment,
+    DeclineExperiment,
+    NewExperiment,
+    ResumeExperiment,
+    Reweigh,
+    StopExperiment,
+)
 from offerlab.api.responses import ExperimentView, experiment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.workflows import authoring
+from offerlab.workflows import approving, authoring
 from offerlab.workflows.desk import Desk
 
 AnyRequest = Request[Any, Any, Any]
 
 _NEW: Final = msgspec.json.Decoder(NewExperiment)
 _REWEIGH: Final = msgspec.json.Decoder(Reweigh)
+_APPROVE: Final = msgspec.json.Decoder(ApproveExperiment)
+_DECLINE: Final = msgspec.json.Decoder(DeclineExperiment)
 _RESUME: Final = msgspec.json.Decoder(ResumeExperiment)
 _STOP: Final = msgspec.json.Decoder(StopExperiment)
 _SETTINGS: Final = tuple(field.name for field in msgspec.structs.fields(NewExperiment))
@@ -92,20 +101,21 @@ async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[
     sent = decode(body, _REWEIGH)
 
     def work(desk: Desk) -> tuple[int, object]:
+        fresh = known
         with desk.change():
-            fresh = authoring.reweigh(
-                desk,
-                key,
-                weights=sent.weights,
-                allocation=sent.allocation,
-                traffic=sent.traffic,
-                name=sent.name,
-                hypothesis=sent.hypothesis,
-            )
+            if not sent.splits or (sent.name, sent.hypothesis) != (None, None):
+                fresh = authoring.reweigh(desk, key, name=sent.name, hypothesis=sent.hypothesis)
             if sent.auto_pause is not None:
                 fresh = authoring.set_auto_pause(desk, key, on=sent.auto_pause)
-            if sent.ramp is not None:
-                fresh = authoring.plan_ramp(desk, key, tuple(step.to_domain() for step in sent.ramp))
+            if sent.splits:  # last: where it waits for another person, all else is done
+                fresh = approving.reweigh(
+                    desk,
+                    key,
+                    weights=sent.weights,
+                    allocation=sent.allocation,
+                    traffic=sent.traffic,
+                    ramp=None if sent.ramp is None else tuple(step.to_domain() for step in sent.ramp),
+                )
         return 200, experiment_view(fresh)
 
     return await change(request, work, body=body)
@@ -142,7 +152,47 @@ def _step(name: str, summary: str) -> dict[str, Any]:
 @post(**_step("start", "Start a draft: its settings freeze"))
 async def start_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Start; when this answers, decisions already split."""
-    return await change(request, lambda desk: (200, experiment_view(authoring.start(desk, key))))
+    return await change(request, lambda desk: (200, experiment_view(approving.start(desk, key))))
+
+
+@post(
+    "/v1/experiments/{key:str}/approve",
+    opt=operation(
+        "define",
+        "Approve what waits for a second pair of eyes: it happens",
+        body=ApproveExperiment,
+        answers={200: ExperimentView},
+    ),
+)
+async def approve_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """403 `same_person` for whoever wrote or proposed it."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    sent = decode(body or b"{}", _APPROVE)
+
+    def work(desk: Desk) -> tuple[int, object]:
+        return 200, experiment_view(approving.approve(desk, key, revision=sent.revision))
+
+    return await change(request, work, body=body)
+
+
+@post(
+    "/v1/experiments/{key:str}/decline",
+    opt=operation(
+        "define",
+        "Decline what waits for a second pair of eyes",
+        body=DeclineExperiment,
+        answers={200: ExperimentView},
+    ),
+)
+async def decline_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """The proposal goes; the note stays in the audit log."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    sent = decode(body or b"{}", _DECLINE)
+
+    def work(desk: Desk) -> tuple[int, object]:
+        return 200, experiment_view(approving.decline(desk, key, note=sent.note))
+
+    return await change(request, work, body=body)
 
 
 @post(**_step("pause", "Pause: everybody sees control, nobody is exposed"))
@@ -212,6 +262,8 @@ HANDLERS: Final[list[Any]] = [
     put_experiment,
     patch_experiment,
     start_experiment,
+    approve_experiment,
+    decline_experiment,
     pause_experiment,
     resume_experiment,
     archive_experiment,

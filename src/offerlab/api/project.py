@@ -63,6 +63,7 @@ class ProjectSettingsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     advertiser: AdvertiserBody | None = None
     soft_opt_in_days: Days | None = None
     consent_days: Days | None = None
+    approval: bool = False
 
     def over(self, known: ProjectSettings) -> ProjectSettings:
         """These rules, with what is set elsewhere (currency, registered attributes) as it was."""
@@ -86,6 +87,7 @@ class ProjectSettingsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             else Advertiser(name=sender.name, contact=sender.contact, opt_out=sender.opt_out),
             soft_opt_in_days=self.soft_opt_in_days,
             consent_days=self.consent_days,
+            approval=self.approval,
         )
 
 
@@ -106,6 +108,7 @@ class ProjectSettingsView(Struct, frozen=True, kw_only=True):
     advertiser: dict[str, str] | None
     soft_opt_in_days: int | None
     consent_days: int | None
+    approval: bool
 
 
 _BODY: Final = msgspec.json.Decoder(ProjectSettingsBody)
@@ -164,6 +167,7 @@ def _view(settings: ProjectSettings) -> ProjectSettingsView:
         advertiser=None if settings.advertiser is None else msgspec.to_builtins(settings.advertiser),
         soft_opt_in_days=settings.soft_opt_in_days,
         consent_days=settings.consent_days,
+        approval=settings.approval,
     )
 
 

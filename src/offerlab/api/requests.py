@@ -427,6 +427,23 @@ class Reweigh(_Body, frozen=True, kw_only=True):
     name: Name | None = None
     hypothesis: Prose | None = None
 
+    @property
+    def splits(self) -> bool:
+        """Whether it changes who gets what, now or later."""
+        return any(part is not None for part in (self.weights, self.allocation, self.traffic, self.ramp))
+
+
+class ApproveExperiment(_Body, frozen=True, kw_only=True):
+    """With the revision that was looked at, nothing newer is approved unseen."""
+
+    revision: int | None = None
+
+
+class DeclineExperiment(_Body, frozen=True, kw_only=True):
+    """Why not, for the audit log."""
+
+    note: Annotated[str, Meta(max_length=2_000)] = ""
+
 
 class ResumeExperiment(_Body, frozen=True, kw_only=True):
     """After a pause by a guardrail: that its reason was read, and why the experiment goes on."""

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from offerlab.domain.adaptive import Adaptive
+from offerlab.domain.approval import Proposal
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import SLOTS, Experiment, control_of, may_change
 from offerlab.domain.halt import Halt
@@ -123,6 +124,18 @@ class HaltView(Struct, frozen=True, kw_only=True):
     note: str
 
 
+class ProposalView(Struct, frozen=True, kw_only=True):
+    """What waits for another person's approval: a start, or a change of the split."""
+
+    action: str
+    by: str
+    at: str
+    weights: dict[str, float] | None
+    allocation: dict[str, dict[str, float]] | None
+    traffic: float | None
+    ramp: list[dict[str, object]] | None
+
+
 class ExperimentView(Struct, frozen=True, kw_only=True):
     """An experiment with its life so far."""
 
@@ -148,6 +161,8 @@ class ExperimentView(Struct, frozen=True, kw_only=True):
     adaptive: Adaptive | None
     auto_pause: bool
     halts: list[HaltView]
+    waits_for: ProposalView | None
+    approved_by: str | None
     started_at: str | None
     stopped_at: str | None
     analysis: dict[str, object]
@@ -289,6 +304,8 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         adaptive=experiment.adaptive,
         auto_pause=experiment.auto_pause,
         halts=[_halt(one) for one in experiment.halts],
+        waits_for=None if experiment.proposal is None else _proposal(experiment.proposal),
+        approved_by=experiment.approved_by or None,
         started_at=_time(experiment.epochs[0].started_at if experiment.epochs else None),
         stopped_at=_time(None if stopped is None else stopped.at),
         analysis={
@@ -308,6 +325,19 @@ def experiment_view(experiment: Experiment) -> ExperimentView:
         revision=experiment.revision,
         created_at=iso(experiment.created_at),
         may_change=may_change(experiment.status),
+    )
+
+
+def _proposal(proposal: Proposal) -> ProposalView:
+    ramp = proposal.ramp
+    return ProposalView(
+        action=proposal.action,
+        by=proposal.by,
+        at=iso(proposal.at),
+        weights=proposal.weights,
+        allocation=proposal.allocation,
+        traffic=proposal.traffic,
+        ramp=None if ramp is None else [{"at": iso(at), "traffic": share} for at, share in ramp],
     )
 
 

@@ -5,6 +5,7 @@ nothing does. Applying a file twice finds nothing to do. What a file does not na
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -32,8 +33,8 @@ from offerlab.domain.presets import Preset, PresetKey
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings
 from offerlab.domain.schedule import check_ramp
-from offerlab.errors import Conflict, InvalidDefinition, InvalidInput
-from offerlab.workflows import authoring, defining
+from offerlab.errors import ApprovalNeeded, Conflict, InvalidDefinition, InvalidInput
+from offerlab.workflows import approving, authoring, defining
 from offerlab.workflows.audience import Audience, suggested
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import Snapshot
@@ -175,7 +176,8 @@ def carry_out(desk: Desk, todo: Sequence[Step]) -> None:
         return
     with desk.change():
         for step in todo:
-            step.verb(desk, *step.told, **step.named)
+            with suppress(ApprovalNeeded):  # the file is taken; what another person has to approve waits for them
+                step.verb(desk, *step.told, **step.named)
 
 
 def _settings(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
@@ -329,7 +331,7 @@ def _experiment(sent: ShopExperiment, snapshot: Snapshot) -> Iterator[Step]:
         yield from _running(known, one)
         return
     if sent.start:
-        yield Step(Planned(kind="experiment", key=key, action="start"), authoring.start, (key,))
+        yield Step(Planned(kind="experiment", key=key, action="start"), approving.start, (key,))
 
 
 def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
@@ -346,23 +348,27 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
     epoch = experiment_view(known).epochs[-1]
     weights = {arm.key: arm.weight for arm in one.variants}
     changes: dict[str, Any] = {}
+    split: dict[str, Any] = {}
     if not _alike(epoch.weights.get("*", weights), weights):
-        changes["weights"] = weights
+        split["weights"] = weights
     if any(not _alike(epoch.weights.get(segment, {}), shares) for segment, shares in one.allocation.items()):
-        changes["allocation"] = one.allocation
+        split["allocation"] = one.allocation
     if not one.ramp and abs(epoch.traffic - one.traffic) > _SAME:
-        changes["traffic"] = one.traffic
+        split["traffic"] = one.traffic
     changes |= {
         name: getattr(one, name) for name in ("name", "hypothesis") if getattr(known, name) != getattr(one, name)
     }
+    if split:
+        planned = Planned(kind="experiment", key=known.key, action="reweigh", fields=tuple(split))
+        yield Step(planned, approving.reweigh, (known.key,), split)
     if changes:
-        planned = Planned(kind="experiment", key=known.key, action="reweigh", fields=tuple(changes))
+        planned = Planned(kind="experiment", key=known.key, action="change", fields=tuple(changes))
         yield Step(planned, authoring.reweigh, (known.key,), changes)
     if one.ramp != known.ramp:
         check_ramp(one)
         fields = ("ramp", "ramp_halted") if known.ramp_halted else ("ramp",)
         planned = Planned(kind="experiment", key=known.key, action="change", fields=fields)
-        yield Step(planned, authoring.plan_ramp, (known.key, one.ramp))
+        yield Step(planned, approving.reweigh, (known.key,), {"ramp": one.ramp})
     if one.auto_pause != known.auto_pause:
         planned = Planned(kind="experiment", key=known.key, action="change", fields=("auto_pause",))
         yield Step(planned, authoring.set_auto_pause, (known.key,), {"on": one.auto_pause})

@@ -162,10 +162,11 @@ class _Call:
         """Who is in one of the arms that are asked for."""
         standing = self._standing(one.experiment)
         plan = self.view.by_key.get(one.experiment)
+        inside: Truths = standing != -1
         if plan is None or not one.variants:
-            return standing != -1
-        wanted = [plan.experiment.index_of(variant) for variant in one.variants]
-        return np.isin(standing, [index for index in wanted if index is not None])
+            return inside
+        wanted = [index for variant in one.variants if (index := plan.experiment.index_of(variant)) is not None]
+        return np.asarray(np.isin(standing, wanted), dtype=np.bool_)
 
     def _standing(self, key: str) -> NDArray[np.int16]:
         """Everybody's arm in another experiment, whatever the moment; -1 in none."""

@@ -47,11 +47,15 @@ def decode(document: bytes) -> Rules:
 
 
 def published(rules: Rules) -> Rules:
-    """What may leave for a server that decides by itself: no drafts, no costs, no registry, no notes on harm."""
+    """What may leave for a server that decides by itself: no drafts, no costs, no registry, no notes."""
     return structs.replace(
         rules,
         settings=structs.replace(rules.settings, attributes={}),
-        experiments=tuple(structs.replace(one, halts=()) for one in rules.experiments if one.status != "draft"),
+        experiments=tuple(
+            structs.replace(one, halts=(), authors=(), proposal=None)
+            for one in rules.experiments
+            if one.status != "draft"
+        ),
         products=tuple(structs.replace(product, unit_cost_micro=None) for product in rules.products),
         offers=tuple(structs.replace(offer, delivery_cost_micro=0) for offer in rules.offers),
     )

@@ -16,14 +16,15 @@ from offerlab.dashboard.frame import AnyRequest, Visit, check_form, enter, html,
 from offerlab.dashboard.readings import readings_of
 from offerlab.dashboard.reports import address_of, experiment_of
 from offerlab.dashboard.speech import Speech
-from offerlab.dashboard.view import halt_lines
+from offerlab.dashboard.view import halt_lines, proposal_line
+from offerlab.domain.approval import Proposal
 from offerlab.domain.experiment import EVERYONE, SLOTS, Conclusion, Experiment
-from offerlab.errors import Conflict, Forbidden
+from offerlab.errors import ApprovalNeeded, Conflict, Forbidden
 from offerlab.reporting.report import Report
-from offerlab.workflows import authoring
+from offerlab.workflows import approving, authoring
 
-Step = Literal["start", "pause", "resume", "archive", "ramp", "end"]
-STEPS: Final[tuple[Step, ...]] = ("start", "pause", "resume", "archive", "ramp", "end")
+Step = Literal["start", "pause", "resume", "archive", "ramp", "end", "approve", "decline"]
+STEPS: Final[tuple[Step, ...]] = ("start", "pause", "resume", "archive", "ramp", "end", "approve", "decline")
 CONCLUSIONS: Final[tuple[Conclusion, ...]] = ("ship", "keep_control", "undecided", "invalid")
 _BY_WORD: Final[dict[str, Conclusion]] = {each: each for each in CONCLUSIONS}
 _NOTHING: Final = "-"
@@ -34,6 +35,8 @@ _FROM: Final[dict[Step, tuple[str, ...]]] = {
     "archive": ("draft", "stopped"),
     "ramp": ("running", "paused"),
     "end": ("running", "paused"),
+    "approve": ("draft", "running", "paused"),
+    "decline": ("draft", "running", "paused"),
 }
 
 
@@ -104,6 +107,8 @@ def _done(request: AnyRequest, key: str, form: dict[str, str]) -> Response[Any]:
         if form.get("revision") != str(experiment.revision):
             raise Conflict("the experiment was changed meanwhile; read the page again")
         _perform(request, visit, experiment, step, form)
+    except ApprovalNeeded:
+        return see_other(f"{address_of(key)}?done=proposed")
     except Refusal as refusal:
         return _confirm(request, visit, experiment, step, form, refusal)
     return see_other(f"{address_of(key)}?done={step}")
@@ -111,7 +116,7 @@ def _done(request: AnyRequest, key: str, form: dict[str, str]) -> Response[Any]:
 
 def _step_of(request: AnyRequest, experiment: Experiment) -> Step:
     step: Step = next(each for each in STEPS if request.url.path.endswith(f"/{each}"))
-    if experiment.status not in _FROM[step]:
+    if experiment.status not in _FROM[step] or (step in ("approve", "decline") and experiment.proposal is None):
         raise Conflict(f"experiment {experiment.key!r} is {experiment.status}: this can't be done now")
     return step
 
@@ -120,7 +125,7 @@ def _perform(request: AnyRequest, visit: Visit, experiment: Experiment, step: St
     desk, key = visit.desk, experiment.key
     match step:
         case "start":
-            authoring.start(desk, key)
+            approving.start(desk, key)
         case "pause":
             authoring.pause(desk, key, note=form.get("note", "").strip())
         case "resume":
@@ -131,7 +136,11 @@ def _perform(request: AnyRequest, visit: Visit, experiment: Experiment, step: St
         case "archive":
             authoring.archive(desk, key)
         case "ramp":
-            authoring.reweigh(desk, key, weights=_weights(experiment, form, visit))
+            approving.reweigh(desk, key, weights=_weights(experiment, form, visit))
+        case "approve":
+            approving.approve(desk, key, revision=experiment.revision)
+        case "decline":
+            approving.decline(desk, key, note=form.get("note", "").strip())
         case "end":
             _end(request, visit, experiment, form)
 
@@ -197,13 +206,16 @@ def _confirm(
         weights=_arm_weights(experiment, form) if step == "ramp" else None,
         ending=_ending(experiment, report, form, speech) if step == "end" and report is not None else None,
         acknowledge=step == "resume" and bool(experiment.unread_halts),
-        with_note=step in ("pause", "end") or (step == "resume" and bool(experiment.unread_halts)),
+        with_note=step in ("pause", "end", "decline") or (step == "resume" and bool(experiment.unread_halts)),
         note=form.get("note", ""),
     )
 
 
 def _consequences(visit: Visit, experiment: Experiment, step: Step, report: Report | None, speech: Speech) -> list[str]:
     words = speech.words
+    if step in ("approve", "decline") and experiment.proposal is not None:
+        lines = [proposal_line(experiment.proposal, speech)]
+        return [*lines, *(_split_lines(experiment, experiment.proposal, speech)), words(f"{step}_what")]
     customers = speech.count(report.facts.customers if report else 0)
     if step != "start":
         said = words.maybe(f"{step}_what", n=customers)
@@ -217,6 +229,18 @@ def _consequences(visit: Visit, experiment: Experiment, step: Step, report: Repo
     ends = experiment.ends_at
     lines.append(words("start_open") if ends is None else words("start_end", date=speech.date(ends)))
     return [*lines, words("start_frozen"), words("start_undo")]
+
+
+def _split_lines(experiment: Experiment, proposal: Proposal, speech: Speech) -> list[str]:
+    """What a proposed split says, arm by arm, the share of now beside it."""
+    now = {each.key: each.now for each in _arm_weights(experiment, {})}
+    weights = proposal.weights or {}
+    told = [
+        speech.words("proposed_weight", v=key, w=speech.share(share), now=now[key]) for key, share in weights.items()
+    ]
+    if proposal.traffic is not None:
+        told.append(f"{speech.words('traffic')}: {speech.share(proposal.traffic)}")
+    return told
 
 
 def _arm_weights(experiment: Experiment, form: dict[str, str]) -> list[ArmWeight]:

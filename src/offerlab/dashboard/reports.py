@@ -15,7 +15,8 @@ from offerlab.dashboard.readings import moment_of, readings_of
 from offerlab.dashboard.setup import setup_of
 from offerlab.dashboard.speech import Speech
 from offerlab.dashboard.studio import studio_of
-from offerlab.dashboard.view import ReportView, report_view, status_chip
+from offerlab.dashboard.view import ReportView, proposal_line, report_view, status_chip
+from offerlab.domain.approval import person_of
 from offerlab.domain.experiment import Experiment
 from offerlab.errors import NotFound
 from offerlab.reporting import plots
@@ -63,6 +64,7 @@ def _page(request: AnyRequest, key: str) -> Response[str]:
         "key": key,
         "name": experiment.name or key,
         "hypothesis": experiment.hypothesis,
+        "waiting": None if experiment.proposal is None else proposal_line(experiment.proposal, speech),
         "setup": setup_of(experiment, visit.snapshot, speech),
         "actions": actions_of(visit, experiment, speech),
     }
@@ -106,7 +108,10 @@ def actions_of(visit: Visit, experiment: Experiment, speech: Speech) -> list[Act
     """What may be done now; nothing for those who may only look."""
     if not visit.may_act:
         return []
-    steps = _STEPS.get(experiment.status, ())
+    steps: tuple[str, ...] = _STEPS.get(experiment.status, ())
+    if experiment.proposal is not None:
+        own = person_of(visit.visitor.actor) == person_of(experiment.proposal.by)
+        steps = (*(("decline",) if own else ("approve", "decline")), *(step for step in steps if step != "start"))
     return [
         Action(speech.words(f"a_{step}"), f"{address_of(experiment.key)}/{step}", i == 0)
         for i, step in enumerate(steps)

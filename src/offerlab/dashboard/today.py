@@ -75,9 +75,10 @@ def _today(request: AnyRequest) -> Response[str]:
 
 def _needs(read: Reading, speech: Speech) -> list[Need]:
     report, experiment = read.report, read.experiment
-    if report is None:
-        return []
     name, href, words = read.name, read.href, speech.words
+    waiting = [Need(name, href, words("need_approval"), "look", "look")] if experiment.proposal is not None else []
+    if report is None:
+        return waiting
 
     def need(text: str, tone: Tone, mark: str, at: str = "") -> Need:
         return Need(name, f"{href}{at}", text, tone, mark)
@@ -102,7 +103,7 @@ def _needs(read: Reading, speech: Speech) -> list[Need]:
         since = speech.now - _moment(final)
         if since < 7 * DAY:
             found.append(need(words("need_final"), "go", "pass"))
-    return found
+    return [*found, *waiting]
 
 
 def _moment(text: str) -> int:

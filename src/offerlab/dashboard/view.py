@@ -9,6 +9,7 @@ from offerlab.dashboard import glyphs
 from offerlab.dashboard.analyst import FactorsBlock, beliefs, factors_block, novelty, projected, voices
 from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.dashboard.tables import Cell, Table
+from offerlab.domain.approval import Proposal
 from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.domain.schedule import ON_TIME
 from offerlab.reporting import plots
@@ -693,6 +694,11 @@ class _Page:
 
     def _arm(self, variant: str) -> Cell:
         return Cell(variant, number=False, mark=glyphs.arm(plots.arm_index(self.report, variant)))
+
+
+def proposal_line(proposal: Proposal, speech: Speech) -> str:
+    """What waits for another person's approval, who wants it and since when."""
+    return speech.words(f"waits_{proposal.action}", who=proposal.by, when=speech.moment(proposal.at))
 
 
 def halt_lines(experiment: Experiment, speech: Speech) -> list[str]:

@@ -56,6 +56,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "A guardrail paused it. Read why, then resume or end it.",
         "가드레일 지표 때문에 스스로 멈췄어요. 까닭을 읽고 다시 진행하거나 끝내 주세요.",
     ),
+    "need_approval": ("Waits for approval by another person.", "다른 사람의 승인을 기다려요."),
     "need_decision": ("Ready for a decision.", "결정할 준비가 됐어요."),
     "need_end": ("The planned end has passed.", "종료 예정일이 지났어요."),
     "need_final": ("Final: nothing can change any more.", "확정됐어요. 이제 숫자가 바뀌지 않아요."),
@@ -464,6 +465,8 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "actions": ("Actions", "할 수 있는 일"),
     "a_start": ("Start", "시작하기"),
     "a_pause": ("Pause", "일시 중지하기"),
+    "a_approve": ("Approve", "승인하기"),
+    "a_decline": ("Decline", "승인하지 않기"),
     "a_resume": ("Resume", "다시 진행하기"),
     "a_end": ("End", "끝내기"),
     "a_ramp": ("Change weights", "비율 바꾸기"),
@@ -481,6 +484,28 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "start_undo": (
         "It can be paused at any time; what customers have seen stays recorded.",
         "언제든 일시 중지할 수 있어요. 고객이 본 기록은 남아요.",
+    ),
+    "waits_start": (
+        "Waits for approval since {when}: {who} wants to start it.",
+        "{when}부터 승인을 기다려요. 시작을 요청한 키: {who}",
+    ),
+    "waits_reweigh": (
+        "Waits for approval since {when}: {who} wants to change the split.",
+        "{when}부터 승인을 기다려요. 비율 변경을 요청한 키: {who}",
+    ),
+    "proposed_weight": ("{v}: {w} (now {now} %)", "{v} 안: {w}(지금 {now}%)"),
+    "approve_title": ("Approve {key}?", "{key} 실험 승인할까요?"),
+    "approve_what": (
+        "It happens now, or on its planned date. Your key is kept with it.",
+        "지금 또는 정해 둔 날짜에 실행돼요. 승인한 키를 함께 기록해요.",
+    ),
+    "decline_title": ("Decline what waits for {key}?", "{key} 실험의 요청을 승인하지 않을까요?"),
+    "decline_what": ("The request goes; the experiment stays as it is.", "요청만 사라지고 실험은 그대로예요."),
+    "done_approve": ("Approved.", "승인했어요."),
+    "done_decline": ("Declined. Nothing has changed.", "승인하지 않았어요. 바뀐 것은 없어요."),
+    "done_proposed": (
+        "Asked for: it waits for another person's approval.",
+        "요청했어요. 다른 사람의 승인을 기다려요.",
     ),
     "pause_title": ("Pause {key}?", "{key} 실험을 일시 중지할까요?"),
     "pause_what": (

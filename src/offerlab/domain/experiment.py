@@ -7,6 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct, structs
 
 from offerlab.domain.adaptive import Adaptive, check_adaptive
+from offerlab.domain.approval import Proposal
 from offerlab.domain.halt import Halt
 from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role
 from offerlab.domain.requirement import Requirement
@@ -163,6 +164,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
         ramp: how traffic grows after the start. ramp_halted: why it does not grow any more; empty while it may.
         adaptive: how the weights follow the results; None: they stay until a person changes them.
         auto_pause: whether a guardrail that shows harm pauses it. halts: those that did, in order.
+        authors: who drafted and edited it, each once. proposal: what waits for another person's approval.
+        approved_by: who let it start; empty: nobody had to, or has.
         revision: raised by every stored change.
     """
 
@@ -188,6 +191,9 @@ class Experiment(Struct, frozen=True, kw_only=True):
     adaptive: Adaptive | None = None
     auto_pause: bool = True
     halts: tuple[Halt, ...] = ()
+    authors: tuple[str, ...] = ()
+    proposal: Proposal | None = None
+    approved_by: str = ""
     analysis: AnalysisPlan = AnalysisPlan()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
     requires: tuple[Requirement, ...] = ()

@@ -76,6 +76,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
         attributes: what the shop registered about customers' attributes, by name.
         law: whose rules of advertising bind what is sent. advertiser: who sends it.
         soft_opt_in_days: who bought the same kind of goods within so many days needs no consent, unless refused.
+        approval: whether a start or a change of the split needs another person than its author.
         consent_days: after so many days a consent counts no more, unless given anew.
     """
 
@@ -96,6 +97,7 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     advertiser: Advertiser | None = None
     soft_opt_in_days: int | None = None
     consent_days: int | None = None
+    approval: bool = False
 
 
 def check_settings(settings: ProjectSettings) -> None:

@@ -12,6 +12,7 @@ MessageType = Literal[
     "experiment.archived",
     "experiment.reweighed",
     "experiment.ramp_halted",
+    "experiment.proposed",
     "offer.due",
     "webhook.test",
 ]

@@ -1,7 +1,7 @@
 """Replies kept under an `Idempotency-Key`, in the transaction that they report."""
 
 from msgspec import Struct
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.storage.tables import replies
@@ -40,6 +40,15 @@ def reserve(connection: Connection, project_id: int, caller: str, key: str, *, d
         )
     ).one()
     return Reply(bytes(found.digest), found.status, bytes(found.body))
+
+
+def release(connection: Connection, project_id: int, caller: str, key: str) -> None:
+    """Give back a key that `reserve` took: nothing was answered that would hold for a second request."""
+    connection.execute(
+        delete(replies).where(
+            replies.c.project_id == project_id, replies.c.caller == caller, replies.c.idempotency_key == key
+        )
+    )
 
 
 def keep(connection: Connection, project_id: int, caller: str, key: str, *, status: int, body: bytes) -> None:

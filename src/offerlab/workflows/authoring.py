@@ -67,7 +67,8 @@ def draft(desk: Desk, experiment: Experiment) -> tuple[Experiment, bool]:
         known = experiments.find(connection, desk.project_id, experiment.key)
         if known is not None:
             return same_or_conflict(known, _with_life_of(known, experiment), f"experiment {experiment.key!r}"), False
-        fresh = replace(experiment, salt=desk.runtime.new_salt(), created_at=desk.runtime.now())
+        salt, now = desk.runtime.new_salt(), desk.runtime.now()
+        fresh = replace(experiment, salt=salt, created_at=now, authors=(desk.actor,))
         _check_experiment(connection, desk, fresh)
         fresh = experiments.add(connection, desk.project_id, fresh)
         desk.log(connection, "draft", f"experiment:{fresh.key}", after=fresh)
@@ -91,7 +92,8 @@ def edit(desk: Desk, experiment: Experiment) -> Experiment:
                 f"experiment {known.key!r} has started: its settings are frozen",
                 extra={"status": known.status, "may_change": list(MAY_CHANGE)},
             )
-        fresh = replace(fresh, revision=known.revision + 1)
+        authors = known.authors if desk.actor in known.authors else (*known.authors, desk.actor)
+        fresh = replace(fresh, revision=known.revision + 1, authors=authors, proposal=None, approved_by="")
         _check_experiment(connection, desk, fresh)
         experiments.save(connection, fresh, seen=known.revision)
         desk.log(connection, "edit", f"experiment:{fresh.key}", before=known, after=fresh)
@@ -444,6 +446,9 @@ def _with_life_of(known: Experiment, sent: Experiment) -> Experiment:
         note=known.note,
         ramp_halted=known.ramp_halted,
         halts=known.halts,
+        authors=known.authors,
+        proposal=known.proposal,
+        approved_by=known.approved_by,
         created_at=known.created_at,
         revision=known.revision,
         traffic=sent.traffic if known.status == "draft" else known.traffic,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection
 
-from offerlab.errors import Conflict
+from offerlab.errors import ApprovalNeeded, Conflict
 from offerlab.storage import audit, projects
 from offerlab.storage.database import writing
 from offerlab.workflows.runtime import Runtime
@@ -28,19 +28,25 @@ class Desk:
     def change(self) -> Generator[Connection]:
         """A transaction that changes decisions: afterwards every replica knows, this one at once.
 
-        Inside an open one it is the same transaction: several verbs stand or fall together.
+        Inside an open one it is the same transaction: several verbs stand or fall together. A proposal stands although
+        the verb is refused: `ApprovalNeeded` leaves after the transaction has ended well.
         """
         if self._open is not None:
             yield self._open
             return
+        waits: ApprovalNeeded | None = None
         with writing(self.runtime.engine) as connection:
             self._open = connection
             try:
                 yield connection
-                projects.raise_version(connection, self.project_id)
+            except ApprovalNeeded as error:
+                waits = error
             finally:
                 self._open = None
+            projects.raise_version(connection, self.project_id)
         self.runtime.refresh()
+        if waits is not None:
+            raise waits
 
     def log(self, connection: Connection, action: str, name: str, before: Any = None, after: Any = None) -> None:  # noqa: ANN401 - any struct
         """Write one line of the audit log."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from offerlab.errors import ApprovalNeeded
 from offerlab.storage import replies
 from offerlab.storage.replies import Reply
 from offerlab.workflows.desk import Desk
@@ -29,7 +30,11 @@ def once(
         known = replies.reserve(connection, desk.project_id, caller, key, digest=digest, now=desk.runtime.now())
         if known is not None:
             return known
-        done = work(desk)
+        try:
+            done = work(desk)
+        except ApprovalNeeded:  # what it proposes stays, and may be asked for again once somebody has looked
+            replies.release(connection, desk.project_id, caller, key)
+            raise
         status, body = keep(done)
         replies.keep(connection, desk.project_id, caller, key, status=status, body=body)
     return done

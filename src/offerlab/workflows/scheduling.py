@@ -33,9 +33,10 @@ def keep_dates(runtime: Runtime, project_id: int) -> list[str]:
     """
     now = runtime.now()
     moved: list[str] = []
+    needs_eyes = runtime.snapshot(project_id).ruleset.settings.approval
     for key, experiment in runtime.snapshot(project_id).experiments.items():
         wanted = due(experiment, now)
-        if wanted is None:
+        if wanted is None or (wanted == "start" and needs_eyes and not experiment.approved_by):
             continue
         try:
             _do(Desk(runtime, project_id, ACTOR), key, wanted)
