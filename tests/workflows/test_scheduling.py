@@ -165,3 +165,73 @@ def test_one_replica_wins_a_start(service: Service) -> None:
     service.app.runtime.refresh()
     assert sorted(outcomes) == ["conflict"] * rounds + ["running"] * rounds
     assert all(len(status(service, f"e-{i}")["epochs"]) == 1 for i in range(rounds))
+
+
+def test_of_several_replicas_one_keeps_each_date(service: Service) -> None:
+    """Three replicas see the same start, step and end at the same moment: each is done once, by one of them."""
+    others = [create_app(service.settings, now=service.now) for _ in range(2)]
+    runtimes = [service.app.runtime, *(app.runtime for app in others)]
+    plan = {
+        "starts_at": service.at(days=1),
+        "ends_at": service.at(days=3),
+        "traffic": 0.2,
+        "ramp": [{"at": service.at(days=2), "traffic": 1.0}],
+    }
+    service.made("/v1/experiments", {**COFFEE_ADDON, **plan})
+    kept: list[list[str]] = []
+    for _ in range(3):
+        service.wait(days=1.01)
+        for runtime in runtimes:
+            runtime.refresh()
+        barrier = threading.Barrier(len(runtimes))
+        moved: list[str] = []
+
+        def run(runtime: Any, together: threading.Barrier, found: list[str]) -> None:
+            together.wait(30)
+            found.extend(keep_dates(runtime, 1))
+
+        threads = [threading.Thread(target=run, args=(runtime, barrier, moved)) for runtime in runtimes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        kept.append(moved)
+    for app in others:
+        app.serving.close()
+        app.runtime.close()
+    service.app.runtime.refresh()
+    assert kept == [["coffee-addon"]] * 3
+    assert status(service)["status"] == "stopped"
+    assert [epoch["traffic"] for epoch in status(service)["epochs"]] == [0.2, 1.0]
+    with reading(service.app.runtime.engine) as connection:
+        wanted = audit.c.action.in_(("start", "reweigh", "stop"))
+        actions = list(connection.execute(select(audit.c.action).where(wanted).order_by(audit.c.id)).scalars())
+    assert actions == ["start", "reweigh", "stop"]
+
+
+def test_dates_missed_while_nothing_ran_are_caught_up(service: Service) -> None:
+    """The process was away on all its days: a start is made good if the end is not past, an end always, late and once.
+
+    What is written is when it happened, not when it was planned: decisions did not split before.
+    """
+    dates = {"starts_at": service.at(days=1), "ends_at": service.at(days=5)}
+    service.made("/v1/experiments", {**COFFEE_ADDON, **dates})
+    service.made("/v1/experiments", {**COFFEE_ADDON, "key": "too-late", **dates})
+    service.made("/v1/experiments", {**COFFEE_ADDON, "key": "running", "ends_at": dates["ends_at"]})
+    assert service.post("/v1/experiments/running/start").status_code == 200
+    service.wait(days=2)
+    service.restart()
+    assert service.call("PUT", "/v1/experiments/too-late", {**COFFEE_ADDON, "key": "too-late"}).status_code == 200
+    assert keep_dates(service.app.runtime, 1) == ["coffee-addon"]
+    assert status(service)["started_at"] > dates["starts_at"]
+    put_back = {**COFFEE_ADDON, "key": "too-late", **dates}
+    assert service.call("PUT", "/v1/experiments/too-late", put_back).status_code == 200
+    service.wait(days=10)
+    service.restart()
+    assert sorted(keep_dates(service.app.runtime, 1)) == ["coffee-addon", "running"]
+    assert keep_dates(service.app.runtime, 1) == []
+    assert [status(service, key)["status"] for key in ("coffee-addon", "running", "too-late")] == [
+        "stopped",
+        "stopped",
+        "draft",
+    ]

@@ -349,7 +349,7 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
     weights = {arm.key: arm.weight for arm in one.variants}
     changes: dict[str, Any] = {}
     split: dict[str, Any] = {}
-    if not _alike(epoch.weights.get("*", weights), weights):
+    if known.adaptive is None and not _alike(epoch.weights.get("*", weights), weights):
         split["weights"] = weights
     if any(not _alike(epoch.weights.get(segment, {}), shares) for segment, shares in one.allocation.items()):
         split["allocation"] = one.allocation
@@ -358,12 +358,9 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
     changes |= {
         name: getattr(one, name) for name in ("name", "hypothesis") if getattr(known, name) != getattr(one, name)
     }
-    if split:
-        planned = Planned(kind="experiment", key=known.key, action="reweigh", fields=tuple(split))
-        yield Step(planned, approving.reweigh, (known.key,), split)
-    if changes:
-        planned = Planned(kind="experiment", key=known.key, action="change", fields=tuple(changes))
-        yield Step(planned, authoring.reweigh, (known.key,), changes)
+    if split or changes:
+        planned = Planned(kind="experiment", key=known.key, action="reweigh", fields=(*split, *changes))
+        yield Step(planned, _changed_split, (known.key, changes, split))
     if one.ramp != known.ramp:
         check_ramp(one)
         fields = ("ramp", "ramp_halted") if known.ramp_halted else ("ramp",)
@@ -372,6 +369,13 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
     if one.auto_pause != known.auto_pause:
         planned = Planned(kind="experiment", key=known.key, action="change", fields=("auto_pause",))
         yield Step(planned, authoring.set_auto_pause, (known.key,), {"on": one.auto_pause})
+
+
+def _changed_split(desk: Desk, key: str, names: dict[str, Any], split: dict[str, Any]) -> None:
+    if names:
+        authoring.reweigh(desk, key, **names)
+    if split:
+        approving.reweigh(desk, key, **split)
 
 
 def _alike(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
