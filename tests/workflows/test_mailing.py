@@ -41,7 +41,7 @@ def served_between(shop: Service, slice_s: float) -> int:
         assert len(mailing.result()) == CUSTOMERS
         return served
 
-    return shop._runner.run(work())
+    return shop.runner.run(work())
 
 
 def test_single_decisions_are_served_between_the_slices(shop: Service) -> None:
