@@ -72,7 +72,7 @@ def _weights(runtime: Runtime, project_id: int, experiment: Experiment) -> tuple
             needs_of_plan(lean.metrics),
             offers=offers.in_force(connection, project_id, lean.offer_keys(), at=started_at(lean)),
             currency=runtime.snapshot(project_id).project.currency,
-            as_of=runtime.writer.instant(),
+            as_of=runtime.instant(connection),
             segment_by="segment",
         )
     return next_weights(lean, cells)

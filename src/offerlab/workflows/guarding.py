@@ -62,9 +62,9 @@ def watch(runtime: Runtime, project_id: int) -> list[str]:
 def fresh_harms(runtime: Runtime, project_id: int, experiment: Experiment) -> tuple[Halt, ...]:
     """Harm that is shown by now and that nobody has acknowledged."""
     known = {(halt.metric, halt.variant) for halt in experiment.halts}
-    now = runtime.writer.instant()
     lean = watched(experiment)
     with reading(runtime.engine) as connection:
+        now = runtime.instant(connection)
         cells = SqlEngine(connection, project_id).cells(
             lean,
             needs_of_plan(lean.metrics),
