@@ -153,3 +153,30 @@ def test_rescaled_money_changes_no_p_value() -> None:
         for each in (cells, thousandfold)
     )
     assert first.p_value == pytest.approx(second.p_value, rel=1e-9)
+
+
+@pytest.mark.parametrize(("happy", "decision"), [(1.0, "ship"), (0.8, "keep_control")], ids=["as content", "less so"])
+def test_a_win_in_money_with_a_loss_of_satisfaction_is_no_win(happy: float, decision: str) -> None:
+    """S75: revenue rises alike; where customers are a fifth less often content, past the 5 % allowed, control stays."""
+    metrics = MetricPlan(
+        primary="revenue_per_customer", guardrails=("satisfaction_score",), margins={"satisfaction_score": 0.05}
+    )
+    asked = two_arms(metrics=metrics)
+    arms = (Treatment(key="control", offer=False), Treatment(key="filter", value=1.3))
+    crowd = simulate(*arms, customers=20_000, seed=1)
+    rng = np.random.default_rng(7)
+    rated = (rng.random(crowd.arm.size) < 0.2).astype(np.int64)
+    stars = np.where(rng.random(crowd.arm.size) < np.where(crowd.arm == 1, 0.7 * happy, 0.7), 500, 200)
+    values = {**crowd.values, "ratings": rated, "rating_hundredths": rated * stars}
+    days = 20_000 + np.arange(crowd.arm.size) % 10
+    cells = cells_from(values, crowd.arm, needed(asked), day=days)
+    report = build_report(asked, cells, as_of=AS_OF, currency="USD", version="test")
+    assert report.metrics[0].effects[0].p_value < 0.001  # type: ignore[operator]  # it has one
+    assert report.verdict.decision == decision
+    guarded = next(metric for metric in report.metrics if metric.metric == "satisfaction_score").effects[0]
+    assert guarded.limit == ("past" if decision == "keep_control" else "within")
+    if decision == "keep_control":
+        assert (report.verdict.reasons[0].code, report.verdict.reasons[0].metric) == (
+            "keep_guardrail",
+            "satisfaction_score",
+        )

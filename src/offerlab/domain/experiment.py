@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from offerlab.domain.adaptive import Adaptive, check_adaptive
 from offerlab.domain.approval import Proposal
 from offerlab.domain.halt import Halt
-from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role
+from offerlab.domain.metric import METRICS, CustomMetric, Metric, Role, looks_at_opens
 from offerlab.domain.requirement import Requirement
 from offerlab.errors import Conflict, InvalidDefinition, InvalidPlan
 
@@ -403,6 +403,11 @@ def _check_metrics(plan: MetricPlan) -> None:
         for key in keys:
             if key not in METRICS and all(each.key != key for each in plan.custom):
                 raise InvalidDefinition(f"no metric is called {key!r}", field=f"metrics.{field}")
+    if any(each.key == plan.primary and looks_at_opens(each) for each in plan.custom):
+        raise InvalidDefinition(
+            "what was opened or seen never decides: machines open mails, and control has nothing to see",
+            field="metrics.primary",
+        )
     for key, margin in plan.margins.items():
         if key not in plan.guardrails:
             raise InvalidDefinition(f"{key!r} is no guardrail of this experiment", field=f"metrics.margins.{key}")

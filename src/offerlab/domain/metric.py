@@ -121,6 +121,11 @@ class CustomMetric(Struct, frozen=True, kw_only=True):
         return Metric(key=self.key, kind=self.kind, unit=unit, better=self.better, causal=self.kind != "ratio")
 
 
+def looks_at_opens(metric: CustomMetric) -> bool:
+    """Whether it counts what a screen or a mail program reports as seen: machines open mails, and control sees none."""
+    return any(each is not None and each.event == "offer_viewed" for each in (metric.value, metric.per))
+
+
 def check_metric(metric: CustomMetric) -> None:
     """Refuse a definition that contradicts itself.
 

@@ -1,0 +1,123 @@
+"""What the two texts claim of customers and mails, as questions that a report answers: nothing is taken for granted."""
+
+from typing import Any
+
+import pytest
+
+from support.service import AT_CHECKOUT, CAPSULES, COFFEE, COFFEE_ADDON, Service
+
+OPENED: dict[str, Any] = {"key": "opened", "kind": "proportion", "value": {"event": "offer_viewed"}}
+EXISTING = {"key": "existing", "rule": {"attribute": "orders_count", "op": "gte", "value": 1}, "priority": 1}
+NEW = {"key": "new", "rule": {"attribute": "orders_count", "op": "eq", "value": 0}, "priority": 2}
+
+
+def order(customer: str, number: str, sku: str = "capsule-set", **more: Any) -> dict[str, Any]:
+    """An order of one thing."""
+    lines = [{"sku": sku, "unit_price": "18000"}]
+    return {"id": f"o-{number}", "type": "order", "customer_id": customer, "order_id": number, "lines": lines, **more}
+
+
+def arms_of(part: dict[str, Any], metric: str) -> dict[str, dict[str, Any]]:
+    """The arms of a metric of the report, or of one of its segments."""
+    found = next(one for one in part["metrics"] if one["metric"] == metric)
+    return {arm["variant"]: arm for arm in found["arms"]}
+
+
+def test_new_and_existing_customers_accept_side_by_side(service: Service) -> None:
+    """S4: each group's acceptance is its own share with its error, effects have ranges, the groups are compared."""
+    service.made("/v1/segments", EXISTING)
+    service.made("/v1/segments", NEW)
+    old = [f"old-{i}" for i in range(60)]
+    service.send(*(order(name, name, occurred_at=service.at(days=-200)) for name in old))
+    service.coffee_shop(segments=["new", "existing"], metrics={"primary": "acceptance_rate"})
+    treated: dict[str, list[str]] = {"new": [], "existing": []}
+    bought: list[str] = []
+    for i, name in enumerate([*old, *(f"fresh-{i}" for i in range(60))]):
+        decision = service.decide(name, context=AT_CHECKOUT, expose=True)["decisions"][0]
+        group = "existing" if name in old else "new"
+        assert decision["segment"] == group
+        if decision["variant"] == "capsules-20":
+            treated[group].append(name)
+        if i % (2 if group == "existing" else 5) == 0:
+            bought.append(name)
+    service.send(*(order(name, f"then-{name}") for name in bought))
+    report = service.get("/v1/experiments/coffee-addon/report").json()
+    for part in report["segments"]:
+        names = treated[part["segment"]]
+        share = sum(name in bought for name in names) / len(names)
+        arm = arms_of(part, "acceptance_rate")["capsules-20"]
+        assert (arm["n"], arm["mean"]) == (len(names), pytest.approx(share))
+        assert arm["se"] == pytest.approx((share * (1 - share) / (len(names) - 1)) ** 0.5)
+        effect = next(one for one in part["metrics"] if one["metric"] == "offered_item_rate")["effects"][0]
+        assert effect["absolute"]["lower"] < effect["absolute"]["estimate"] < effect["absolute"]["upper"]
+    assert report["heterogeneity"][0]["p_value"] is not None
+
+
+def test_opens_are_recorded_by_touchpoint_and_never_decide(service: Service) -> None:
+    """S57: opens are told for each touchpoint beside the metrics that decide; as the primary one they are refused."""
+    service.made("/v1/metrics", OPENED)
+    plan = {"primary": "orders_per_customer", "secondary": ["opened"]}
+    refused = service.post("/v1/experiments", {**COFFEE_ADDON, "metrics": {"primary": "opened"}})
+    assert (refused.status_code, refused.json()["field"]) == (422, "metrics.primary")
+    service.made("/v1/products", COFFEE)
+    service.made("/v1/offers", {**CAPSULES, "placements": [], "channel": None})
+    service.made("/v1/experiments", {**COFFEE_ADDON, "metrics": plan})
+    service.post("/v1/experiments/coffee-addon/start")
+    opened: dict[str, list[bool]] = {"tracking_email": [], "remarketing_email": []}
+    for i in range(80):
+        place = "tracking_email" if i % 2 else "remarketing_email"
+        name, opens = f"c{i}", i % 10 < (7 if i % 2 else 1)
+        answer = service.decide(name, context={"placement": place, "trigger": {"sku": "coffee-machine"}}, expose=True)
+        if answer["decisions"][0]["variant"] == "capsules-20":
+            opened[place].append(opens)
+            if opens:
+                about = {
+                    "experiment": "coffee-addon",
+                    "variant": "capsules-20",
+                    "offer": "capsules",
+                    "placement": place,
+                }
+                service.send({"id": f"v{i}", "type": "offer_viewed", "customer_id": name, **about})
+    report = service.get("/v1/experiments/coffee-addon/report?segment_by=placement").json()
+    found = {part["segment"]: arms_of(part, "opened")["capsules-20"] for part in report["segments"]}
+    assert {place: (arm["n"], arm["mean"]) for place, arm in found.items()} == {
+        place: (len(seen), pytest.approx(sum(seen) / len(seen))) for place, seen in opened.items()
+    }
+    assert report["metrics"][0]["metric"] == "orders_per_customer"
+
+
+def test_a_tracking_mail_goes_with_and_without_its_block(service: Service) -> None:
+    """S58: a random part of tracking mails goes without the offer; each is answered, and who came back is reported."""
+    service.made("/v1/products", COFFEE)
+    service.made("/v1/offers", {**CAPSULES, "placements": ["tracking_email"], "channel": "email"})
+    shown = [{"key": "t", "offer": "capsules"}]
+    service.made("/v1/experiments", {"key": "block", "variants": shown, "metrics": {"primary": "aov"}})
+    hold = [{"key": "held_out", "weight": 0.5}, {"key": "programme", "weight": 0.5}]
+    metrics = {"primary": "repeat_purchase_rate", "secondary": ["conversion_rate"]}
+    service.made("/v1/experiments", {"key": "hold", "holdout": "*", "variants": hold, "metrics": metrics})
+    for key in ("block", "hold"):
+        assert service.post(f"/v1/experiments/{key}/start").status_code == 200
+    names = [f"c{i}" for i in range(60)]
+    service.send(
+        *({"id": name, "type": "consent", "customer_id": name, "channel": "email", "granted": True} for name in names)
+    )
+    at = {"placement": "tracking_email", "trigger": {"sku": "coffee-machine"}}
+    blocks: dict[str, bool] = {}
+    for name in names:
+        answer = service.post(
+            "/v1/decisions", {"customer_id": name, "context": at, "experiments": ["block"], "expose": True}
+        )
+        decision = answer.json()["decisions"][0]
+        assert (answer.status_code, decision["suppressed"]) == (200, None)
+        assert (decision["reason"] == "SPLIT") == (decision["offer"] is not None)
+        assert decision["reason"] in ("SPLIT", "HOLDOUT")
+        blocks[name] = decision["offer"] is not None
+    service.send(*(order(name, f"1-{name}") for name in names[::3]))
+    service.wait(days=3)
+    service.send(*(order(name, f"2-{name}") for name in names[::6]))
+    report = service.get("/v1/experiments/hold/report").json()
+    for arm, had in (("held_out", False), ("programme", True)):
+        members = [name for name in names if blocks[name] is had]
+        assert arms_of(report, "repeat_purchase_rate")[arm]["n"] == len(members) > 10
+        back = sum(name in names[::6] for name in members)
+        assert arms_of(report, "repeat_purchase_rate")[arm]["mean"] == pytest.approx(back / len(members))
