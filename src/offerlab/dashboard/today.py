@@ -11,8 +11,9 @@ from msgspec import Struct
 from offerlab.dashboard.doors import PAGE
 from offerlab.dashboard.experiments import Reading, facts_of, read_all, sentence_of
 from offerlab.dashboard.frame import AnyRequest, enter, html
+from offerlab.dashboard.page import Tone
 from offerlab.dashboard.speech import Speech
-from offerlab.dashboard.view import Chip, Tone, chip_of
+from offerlab.dashboard.view import Chip, chip_of
 from offerlab.domain.clock import DAY, to_micros
 from offerlab.domain.experiment import Experiment
 from offerlab.reporting.report import Report
