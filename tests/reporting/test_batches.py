@@ -107,6 +107,7 @@ def test_the_report_weights_every_customer_by_the_logged_chance() -> None:
     assert effect.absolute.upper is not None
     assert effect.absolute.lower < effect.absolute.estimate < effect.absolute.upper
     assert effect.relative is None
+    assert metrics["conversion_rate"].best == ()
     assert "follows_results" in [caution.code for caution in effect.cautions]
     plain = drawn.came[drawn.arm == 1].mean() - drawn.came[drawn.arm == 0].mean()
     assert abs(plain - 0.067) > abs(effect.absolute.estimate - 0.067)

@@ -85,6 +85,7 @@ def test_a_batch_moves_the_weights_and_logs_what_was_used(service: Service) -> N
     visitor.sign_in()
     page = Text(visitor.get("/experiments/coffee-addon?lang=en").text).text
     assert "The weights followed the results, so plain averages mislead" in page
+    assert "/experiments/coffee-addon/ramp" not in visitor.get("/experiments/coffee-addon").text
     assert "every 24 hours (best and second best share)" in page
 
 

@@ -109,6 +109,8 @@ def actions_of(visit: Visit, experiment: Experiment, speech: Speech) -> list[Act
     if not visit.may_act:
         return []
     steps: tuple[str, ...] = _STEPS.get(experiment.status, ())
+    if experiment.adaptive is not None:  # its weights are nobody's to set
+        steps = tuple(step for step in steps if step != "ramp")
     if experiment.proposal is not None:
         own = person_of(visit.visitor.actor) == person_of(experiment.proposal.by)
         steps = (*(("decline",) if own else ("approve", "decline")), *(step for step in steps if step != "start"))

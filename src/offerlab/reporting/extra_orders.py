@@ -53,6 +53,8 @@ def _each(frame: Frame, reference: int, treatment: int, orders: stats.Outcome) -
         return Undetermined(orders.reason, orders.detail)
     if orders.absolute.upper < 0:
         return Undetermined("fewer_orders", "There are fewer orders than in control, not more.")
+    if frame.strata.follows_results:
+        return Undetermined("follows_results", "The weights followed the results: a ratio can't be read without bias.")
     none = Undetermined("no_extra_orders", "The range of the extra orders holds none.")
     if orders.absolute.lower <= 0:
         return none

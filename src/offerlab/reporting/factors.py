@@ -42,6 +42,8 @@ def factors_of(frame: Frame, offers: Sequence[Offer]) -> Factors | None:
         arms={experiment.variants[i].key: tuple(each[at] for each in levels) for at, (i, _) in enumerate(arms)},
     )
     sizes = [len(each) for each in said.factors.values()]
+    if frame.strata.follows_results:
+        return _silent(said, "follows_results", "The weights followed the results: plain means of the arms mislead.")
     if not names:
         return _silent(said, "no_variance", "The offers of the arms do not differ.")
     if prod(sizes) != len(arms) or len(set(said.arms.values())) != len(arms):

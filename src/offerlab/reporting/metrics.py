@@ -111,7 +111,7 @@ def _result(frame: Frame, key: str, role: Role, *, companion: bool) -> MetricRes
         undetermined=why,
         name=next((own.name for own in frame.experiment.metrics.custom if own.key == key and own.name), None),
         best=chances(metric, arms, effects, frame.prior, frame.rule.alpha)
-        if frame.detailed and role != "guardrail"
+        if frame.detailed and role != "guardrail" and not frame.strata.follows_results
         else (),
     )
 
