@@ -160,15 +160,16 @@ def _told(service: Service, box: Mailbox, receiver: Receiver, due: dict[str, flo
 
 
 @pytest.mark.slow
-def test_a_thousand_timers_and_a_hundred_kills(tmp_path: Path, box: Mailbox, receiver: Receiver) -> None:
+def test_a_thousand_timers_and_a_hundred_kills(fresh_database_url: str, box: Mailbox, receiver: Receiver) -> None:
     """Every webhook comes, under one id, and every mail at most once; those nobody heard of are listed."""
-    service = RealTime(f"sqlite:///{tmp_path / 'a.db'}", webhook_private=True)
+    service = RealTime(fresh_database_url, webhook_private=True)
     told = run(service, box, receiver, timers=1_000, kills=100, twin=None)
     service.close()
     twice = [name for name, count in told.mails.items() if count > 1]
     repeated = len(receiver.received) - len(told.hooks)
     figures = f"{told.kills} kills: {len(told.mails)} mails, {told.ambiguous} ambiguous, {len(told.hooks)} webhooks"
-    sys.stdout.write(f"{figures}, {repeated} of them repeated\n")
+    store = fresh_database_url.partition(":")[0]
+    sys.stdout.write(f"{store}: {figures}, {repeated} of them repeated, {told.early} early\n")
     assert (told.early, told.open, twice) == (0, 0, [])
     assert set(told.hooks) == {f"c{i}" for i in range(1, 1_000, 2)}
     assert {len(ids) for ids in told.hooks.values()} == {1}
