@@ -60,7 +60,7 @@ def experiment(**changes: object) -> Experiment:
 Row = dict[str, Any]
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """Rows of the tables; every step is one event with its lines."""
 
@@ -72,6 +72,11 @@ class History:
     refund_lines: list[Row] = field(default_factory=list)
     interactions: list[Row] = field(default_factory=list)
     merges: list[Row] = field(default_factory=list)
+    seed: int | None = None
+
+    def __repr__(self) -> str:
+        """How to make it again: its rows would fill pages."""
+        return f"history_of({self.seed})"
 
     def expose(self, customer: int, variant: int, at: int, *, picked: Sequence[str] = (), **more: object) -> None:
         """One exposure; `picked` are products chosen for this customer, none are the offer's own."""
@@ -203,7 +208,7 @@ def histories() -> st.SearchStrategy[History]:
 def history_of(seed: int) -> History:
     """The history of a seed."""
     rng = random.Random(seed)  # noqa: S311 - seeded, for tests
-    history = History()
+    history = History(seed=seed)
     arms = {customer: rng.choice((0, 1, 1, 2, 2, 3, 4, 5)) for customer in _CUSTOMERS}
     picks = rng.choice(((), ("spoon",), ("spoon", "filter")))  # in a third of the histories nothing is ever picked
     for _ in range(rng.randrange(1, 101)):

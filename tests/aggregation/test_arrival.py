@@ -48,7 +48,8 @@ def _fields(kind: Any, row: Row) -> dict[str, Any]:
 def _fact(row: Row, lines: Sequence[Row]) -> tuple[Any, Fact]:
     mine = [line for line in lines if line["event_id"] == row["event_id"]]
     if "variant" in row and "bucket" in row:
-        return "exposure", Exposure(**_fields(Exposure, row))
+        picked = tuple(one["sku"] for one in sorted(mine, key=lambda one: one["position"]))
+        return "exposure", Exposure(**{**_fields(Exposure, row), "skus": picked or None})
     if "net_minor" in row:
         parts: Any = tuple(OrderLine(**_fields(OrderLine, line)) for line in mine)
         return "order", Order(**{**_fields(Order, row), "lines": parts})
@@ -62,7 +63,7 @@ def _fact(row: Row, lines: Sequence[Row]) -> tuple[Any, Fact]:
 
 def events_of(history: History) -> list[Event]:
     """The canonical events that the rows of a history would have come from."""
-    lines = [*history.order_lines, *history.refund_lines]
+    lines = [*history.order_lines, *history.refund_lines, *history.exposure_skus]
     made = []
     for row in (*history.exposures, *history.orders, *history.refunds, *history.interactions):
         kind, fact = _fact(row, lines)
