@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pytest
+import statsmodels.formula.api as smf
 from numpy.testing import assert_allclose
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -88,6 +89,41 @@ def test_any_frame_gives_the_same(crowd: pd.DataFrame, kind: str) -> None:
     }
     metrics = (offerlab.Proportion("visit"), offerlab.Mean("spend"))
     assert _ask(frames[kind], *metrics).to_json() == _ask(crowd, *metrics).to_json()
+
+
+@pytest.mark.parametrize(("library", "kind"), [("polars", "eager"), ("polars", "lazy"), ("duckdb", "relation")])
+def test_frames_of_libraries_that_need_not_be_there_give_the_same(crowd: pd.DataFrame, library: str, kind: str) -> None:
+    """Polars frames, lazy ones too, and DuckDB's relations are read as pandas' are, gaps and texts included."""
+    module = pytest.importorskip(library, reason=f"{library} is no dependency of OfferLab")
+    if library == "polars":
+        frame = module.from_pandas(crowd)
+        frame = frame.lazy() if kind == "lazy" else frame
+    else:
+        connection = module.connect()
+        connection.register("crowd", crowd)
+        frame = connection.sql("select * from crowd")
+    metrics = (offerlab.Proportion("visit"), offerlab.Mean("spend", covariates=["before", "city"]))
+    assert _ask(frame, *metrics, segment="city").to_json() == _ask(crowd, *metrics, segment="city").to_json()
+
+
+def test_own_slopes_are_lins_regression(crowd: pd.DataFrame) -> None:
+    """`slopes="own"`: the interacted regression on centred covariates, as statsmodels has it with HC2."""
+    two = crowd[crowd["arm"] != "womens"].fillna({"before": 0.0})
+    own, common = (
+        _said(_ask(two, offerlab.Mean("spend", covariates="before", slopes=slopes)), "spend")
+        for slopes in ("own", "common")
+    )
+    centred = two.assign(t=(two["arm"] == "mens").astype(float), x=two["before"] - two["before"].mean())
+    fitted = smf.ols("spend ~ t * x", centred).fit(cov_type="HC2")
+    assert own.absolute.estimate == pytest.approx(fitted.params["t"])
+    assert own.standard_error == pytest.approx(fitted.bse["t"], rel=0.02)
+    assert common.absolute.estimate == pytest.approx(smf.ols("spend ~ t + x", centred).fit().params["t"])
+    assert abs(own.absolute.estimate - common.absolute.estimate) > 1e-4
+    ratios = [
+        _said(_ask(two, offerlab.Ratio("spend", "visit", covariates="before", slopes=slopes, name="r")), "r")
+        for slopes in ("own", "common")
+    ]
+    assert ratios[0] != ratios[1]
 
 
 def test_the_frame_has_the_columns_of_the_contract(crowd: pd.DataFrame) -> None:

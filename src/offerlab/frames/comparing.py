@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from offerlab.errors import InvalidPlan
 from offerlab.frames.columns import Crowd
 from offerlab.frames.metrics import Mean, Metric, Proportion, Quantile, Ratio, Return, Statistic
+from offerlab.stats.adjust import Slopes
 from offerlab.stats.capping import capped, pooled_cap
 from offerlab.stats.clustered import clustered_difference
-from offerlab.stats.cuped import adjusted_difference
+from offerlab.stats.cuped import Adjusted, adjusted_difference
 from offerlab.stats.effect import Outcome, Undetermined
 from offerlab.stats.means import mean_difference
 from offerlab.stats.moments import Moments, from_values, stack
@@ -115,7 +116,7 @@ def comparison_of(table: Table, control: NDArray[np.bool_], treated: NDArray[np.
     base, top = (_moments(table, rows) for rows in (control, treated))
     if isinstance(metric, Return):
         return Comparison(lambda alpha: return_on_cost(base, top, alpha=alpha))
-    return _ratio(base, top)
+    return _ratio(base, top, metric.slopes)
 
 
 def _moments(table: Table, rows: NDArray[np.bool_], *, raw: bool = False) -> Moments:
@@ -175,17 +176,22 @@ def _mean(table: Table, metric: Mean, control: NDArray[np.bool_], treated: NDArr
     return Comparison(adjusted, plain, told.saved if told.covariates else None, told.balance)
 
 
-def _ratio(base: Moments, top: Moments) -> Comparison:
+def _ratio(base: Moments, top: Moments, slopes: Slopes) -> Comparison:
     def plain(alpha: float) -> Outcome:
         return ratio_difference(base, top, alpha=alpha)
 
     covariates = list(range(2, len(base.columns)))
     if not covariates:
         return Comparison(plain)
-    batch = stack([base]), stack([top])
-    told = adjusted_ratio_differences(*batch, alpha=0.05, covariates=covariates)
+
+    def adjusted(alpha: float) -> Adjusted:
+        return adjusted_ratio_differences(
+            stack([base]), stack([top]), alpha=alpha, covariates=covariates, slopes=slopes
+        )
+
+    told = adjusted(0.05)
     return Comparison(
-        lambda alpha: adjusted_ratio_differences(*batch, alpha=alpha, covariates=covariates).effects.only(),
+        lambda alpha: adjusted(alpha).effects.only(),
         plain,
         float(told.saved[0]),
         float(told.balance[0]),

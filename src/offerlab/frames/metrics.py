@@ -94,11 +94,13 @@ class Ratio(Asked, frozen=True, tag="ratio"):
         denominator: likewise.
         covariates: known before exposure; with the earlier numerator AND denominator among them the earlier ratio is
             adjusted for.
+        slopes: `common` to both arms, or each arm its `own` (Lin).
     """
 
     numerator: str
     denominator: str
     covariates: Sequence[str] = ()
+    slopes: Slopes = "common"
 
     def __post_init__(self) -> None:
         """Keep the covariates as a tuple, a single name included."""
