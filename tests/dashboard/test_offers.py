@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.visitor import Text, Visitor
 from offerlab.dashboard.frame import POLICY
-from support.service import CAPSULES, COFFEE, Service
+from support.service import AT_CHECKOUT, CAPSULES, COFFEE, Service
 
 PATHS = ("/offers", "/offers/capsules", "/offers/nowhere")
 
@@ -72,3 +72,77 @@ def test_the_list_names_every_offer(visitor: Visitor) -> None:
     said = Text(visitor.get("/offers?lang=en").text).text
     for part in ("capsules", "greeting", "Cross-sell", "캡슐 세트", "percent 20"):
         assert part in said
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An offer that 100 customers could meet: a quarter of the treated takes it, the rest declines; and a successor."""
+    service = Service(f"sqlite:///{tmp_path_factory.mktemp('tried') / 'offerlab.sqlite'}")
+    service.coffee_shop(metrics={"primary": "acceptance_rate", "secondary": ["need_fit_rate"]})
+    events: list[dict[str, object]] = []
+    for i in range(100):
+        name = f"c-{i}"
+        if service.decide(name, context=AT_CHECKOUT, expose=True)["decisions"][0]["variant"] == "control":
+            continue
+        if i % 4:
+            why = {"reason": "too expensive"} if i % 4 == 1 else {}
+            events.append({"id": f"n{i}", "type": "offer_declined", "customer_id": name, **ABOUT, **why})
+        else:
+            lines = [{"sku": "capsule-set", "unit_price": "18000"}]
+            events.append({"id": f"o{i}", "type": "order", "customer_id": name, "order_id": name, "lines": lines})
+    service.send(*events)
+    service.get("/v1/experiments/coffee-addon/report")
+    service.made("/v1/offers", {**CAPSULES, "key": "capsules-2", "replaces": "capsules"})
+    yield service
+    service.close()
+
+
+ABOUT = {"experiment": "coffee-addon", "variant": "capsules-20", "offer": "capsules"}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            ("Results so far", "coffee-addon · capsules-20", "no reason given", "Followed by", "capsules-2", "Running"),
+        ),
+        (
+            "ko",
+            ("지금까지 결과", "coffee-addon · capsules-20", "까닭을 말하지 않음", "다음 제안", "capsules-2", "진행 중"),
+        ),
+    ],
+)
+def test_an_offer_shows_how_it_did_and_what_followed(tried: Service, language: str, words: tuple[str, ...]) -> None:
+    """Customers, acceptance, declines with their most frequent reasons, and the lineage, as the API has them."""
+    visitor = Visitor(tried)
+    visitor.sign_in()
+    (result,) = tried.get("/v1/offer-results").json()["items"]
+    page = visitor.get(f"/offers/capsules?lang={language}").text
+    said = Text(page).text
+    for part in (
+        *words,
+        str(result["customers"]),
+        str(result["declines"]),
+        f"too expensive ({result['reasons'][-1]['n']}",
+    ):
+        assert part in said, part
+    assert Text(page).forbidden == []
+    assert "capsules" in Text(visitor.get(f"/offers/capsules-2?lang={language}").text).text
+    assert {"en": "No report", "ko": "아직 읽지 않았어요"}[language] in visitor.get(
+        f"/offers/capsules-2?lang={language}"
+    ).text
+
+
+def test_the_lowest_offers_come_first_with_their_reasons(tried: Service) -> None:
+    """An offer that 40 customers met is ranked with its reasons; one that fewer met is not."""
+    visitor = Visitor(tried)
+    visitor.sign_in()
+    (result,) = tried.get("/v1/offer-results").json()["items"]
+    assert result["customers"] >= 40
+    assert result["need_fit_rate"] == result["acceptance_rate"] > 0
+    page = visitor.get("/offers?lang=en").text
+    lowest = page[page.index('id="lowest"') :]
+    assert "coffee-addon · capsules-20" in lowest
+    assert "too expensive (" in lowest
+    assert "capsules-2" not in lowest.replace("capsules-20", "")

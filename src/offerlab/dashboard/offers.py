@@ -14,11 +14,16 @@ from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.domain.decision import Context
 from offerlab.domain.offer import Offer
 from offerlab.errors import NotFound
+from offerlab.reporting.lowest import OfferResult
+from offerlab.reporting.words import say
 from offerlab.workflows.presenting import ShownProduct
 from offerlab.workflows.proofreading import Finding, Preview, preview
+from offerlab.workflows.reading import tried_offers
 from offerlab.workflows.serving import Serving
 
 LANGUAGES: Final = ("ko", "en")
+FEWEST: Final = 40
+"""Customers that met an offer before it is ranked among the lowest."""
 
 
 class OfferRow(Struct, frozen=True, kw_only=True):
@@ -31,6 +36,22 @@ class OfferRow(Struct, frozen=True, kw_only=True):
     discount: str
     title: str
     experiments: str
+
+
+class Tried(Struct, frozen=True, kw_only=True):
+    """One offer in one experiment, as of its last reading."""
+
+    offer: str
+    offer_href: str
+    experiment: str
+    href: str
+    state: str
+    customers: str
+    acceptance: str
+    need_fit: str
+    declines: str
+    reasons: str
+    as_of: str
 
 
 class Card(Struct, frozen=True, kw_only=True):
@@ -69,7 +90,9 @@ def _list(request: AnyRequest) -> Response[Any]:
     visit = enter(request)
     speech = _speech(visit)
     rows = [_row(visit, speech, one) for _, one in sorted(visit.snapshot.offers.items())]
-    return html(request, "offers.html", visit=visit, rows=rows)
+    ranked = [each for each in tried_offers(visit.runtime, visit.visitor.project_id) if _is_ranked(each)]
+    ranked.sort(key=lambda each: (_worth(each), each.experiment, each.variant))
+    return html(request, "offers.html", visit=visit, rows=rows, lowest=[_tried(one, speech) for one in ranked])
 
 
 def _one(request: AnyRequest, key: str) -> Response[Any]:
@@ -80,6 +103,7 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
     speech = _speech(visit)
     customer = (visit.query.get("customer") or "").strip() or None
     serving: Serving = request.app.state.serving
+    tried = [each for each in tried_offers(visit.runtime, visit.visitor.project_id) if each.offer == key]
     seen = {lang: _seen(serving, visit, known, customer, lang) for lang in LANGUAGES}
     return html(
         request,
@@ -91,7 +115,50 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
         cards=[_card(lang, one, speech) for lang, one in seen.items()],
         remarks=[_remark(one, visit.language) for one in seen["ko"].findings],
         used=[one.key for one in visit.snapshot.experiments.values() if key in one.offer_keys()],
+        results=[_tried(one, speech) for one in tried],
+        before=None if known.replaces is None else _link(known.replaces),
+        after=[_link(one.key) for one in visit.snapshot.offers.values() if one.replaces == key],
     )
+
+
+def _is_ranked(one: OfferResult) -> bool:
+    return one.customers >= FEWEST and one.acceptance_rate is not None
+
+
+def _worth(one: OfferResult) -> float:
+    """What an offer is ranked by: how many took it and kept it, else how many took it."""
+    return (one.acceptance_rate or 0.0) if one.need_fit_rate is None else one.need_fit_rate
+
+
+def _tried(one: OfferResult, speech: Speech) -> Tried:
+    words = speech.words
+    reasons = [words("offer_reason", why=_reason(each.reason, speech), n=speech.count(each.n)) for each in one.reasons]
+    return Tried(
+        offer=one.offer,
+        offer_href=_href(one.offer),
+        experiment=f"{one.experiment} · {one.variant}",
+        href=f"/experiments/{quote(one.experiment, safe='')}",
+        state=say("state", one.state, speech.language),
+        customers=speech.count(one.customers),
+        acceptance=speech.share(one.acceptance_rate),
+        need_fit=speech.share(one.need_fit_rate),
+        declines=speech.count(one.declines),
+        reasons=", ".join(reasons) or NOTHING,
+        as_of=speech.moment(one.as_of),
+    )
+
+
+def _reason(code: str, speech: Speech) -> str:
+    """A reason as customers or the shop named it; words only for what nobody said."""
+    return speech.words("offer_unstated") if code == "unstated" else code
+
+
+def _link(key: str) -> tuple[str, str]:
+    return key, _href(key)
+
+
+def _href(key: str) -> str:
+    return f"/offers/{quote(key, safe='')}"
 
 
 def _seen(serving: Serving, visit: Visit, known: Offer, customer: str | None, lang: str) -> Preview:
@@ -135,7 +202,7 @@ def _row(visit: Visit, speech: Speech, one: Offer) -> OfferRow:
     value = "" if one.discount.value is None else f" {one.discount.value:f}"
     return OfferRow(
         key=one.key,
-        href=f"/offers/{quote(one.key, safe='')}",
+        href=_href(one.key),
         kind=speech.words(f"kind_{one.kind}"),
         products=", ".join(names) or speech.words(f"match_{one.match}"),
         discount=f"{speech.words(f'discount_{one.discount.type}')}{value}",

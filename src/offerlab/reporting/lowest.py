@@ -15,6 +15,7 @@ class OfferResult(Struct, frozen=True, kw_only=True):
 
     Attributes:
         acceptance_rate, se: accepted over exposed customers; null where the experiment did not measure it.
+        need_fit_rate: accepted and kept over exposed customers; likewise.
         declines: how many said no; reasons: the most frequent of theirs.
         replaces, replaced_by: the lineage: which offer this one followed, and which ones followed it.
     """
@@ -27,6 +28,7 @@ class OfferResult(Struct, frozen=True, kw_only=True):
     customers: int
     acceptance_rate: float | None
     se: float | None
+    need_fit_rate: float | None
     declines: int
     reasons: tuple[DeclineCount, ...]
     replaces: str | None = None
@@ -45,6 +47,9 @@ def offer_results(reports: Iterable[Report], offers: Mapping[str, Offer]) -> lis
 def _of(report: Report, offers: Mapping[str, Offer]) -> Iterable[OfferResult]:
     accepted = next((metric for metric in report.metrics if metric.metric == "acceptance_rate"), None)
     arms = {arm.variant: arm for arm in accepted.arms} if accepted is not None else {}
+    kept = {
+        arm.variant: arm.mean for metric in report.metrics if metric.metric == "need_fit_rate" for arm in metric.arms
+    }
     sizes = {arm.variant: arm.n for arm in report.metrics[0].arms} if report.metrics else {}
     for variant, key in report.facts.offers.items():
         declines = sorted((each for each in report.declines if each.variant == variant), key=lambda each: -each.n)
@@ -59,6 +64,7 @@ def _of(report: Report, offers: Mapping[str, Offer]) -> Iterable[OfferResult]:
             customers=sizes.get(variant) or 0,
             acceptance_rate=arm.mean if arm is not None else None,
             se=arm.se if arm is not None else None,
+            need_fit_rate=kept.get(variant),
             declines=sum(each.n for each in declines),
             reasons=tuple(declines[:MOST_REASONS]),
             replaces=known.replaces if known is not None else None,
