@@ -6,10 +6,14 @@ within `RECEIPT_S` seconds is closed. One process: a worker that outlives its pa
 
 import asyncio
 import gc
+import logging
+import os
 import signal
 import socket
 import sys
+import threading
 from contextlib import ExitStack
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 RECEIPT_S: Final = 10.0
 DRAIN_S: Final = 15
+END_S: Final = 20.0
+"""So long after it was asked to end the process is gone: a store that says nothing holds threads for ever."""
+_log: Final = logging.getLogger(__name__)
 
 
 class PunctualProtocol(HttpToolsProtocol):
@@ -74,17 +81,36 @@ class PunctualProtocol(HttpToolsProtocol):
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends streams before it waits for requests: they would keep it until its patience is over."""
+    """Ends when it is asked to: streams first, then requests, and at last whatever hangs.
+
+    Streams would keep it until its patience is over, a store that says nothing for ever. Nothing acknowledged is lost
+    by the last step: whoever still waits was not told that anything is on disk.
+    """
 
     def __init__(self, front: Front, settings: Settings) -> None:
         """Serve `front`."""
         super().__init__(configuration(front, settings))
         self._front = front
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Asked to stop: its time runs."""
+        if not self.should_exit:
+            last = threading.Timer(END_S, _cut)
+            last.daemon = True
+            last.start()
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Told to stop."""
         self._front.drain()
         await super().shutdown(sockets)
+
+
+def _cut() -> None:
+    _log.error("asked to end %d s ago and still waiting for the store: ended without it", END_S)
+    logging.shutdown()
+    os._exit(0)
+
 
 
 def run(settings: Settings) -> None:

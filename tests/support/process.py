@@ -108,12 +108,13 @@ class Process:
         return self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> int:
-        running, self._running = self._running, None
-        if running is None:
+        if self._running is None:
             return 0
         with suppress(ProcessLookupError):
-            os.killpg(running.pid, number)  # its own session: itself and what it runs under, nobody else
-        return running.wait(timeout=60)
+            os.killpg(self._running.pid, number)  # its own session: itself and what it runs under, nobody else
+        status = self._running.wait(timeout=60)
+        self._running = None
+        return status
 
     def ask(
         self, method: str, path: str, body: Any = None, *, key: str = ADMIN, timeout: float = 30

@@ -1,4 +1,4 @@
-"""A TCP proxy before a test's PostgreSQL: it passes, refuses, or swallows everything like a dead network."""
+"""A TCP proxy before a test's PostgreSQL: it passes, refuses, cuts, or swallows everything like a dead network."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
-Mode = Literal["pass", "refuse", "hang"]
+Mode = Literal["pass", "refuse", "hang", "cut"]
 
 
 class Proxy:
@@ -25,12 +25,16 @@ class Proxy:
         self._flows = asyncio.Event()
         self._pumps: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._cuts = False
         self.port = 0
         self.accepted = 0
         self._run(self._listen())
 
     def switch(self, mode: Mode) -> None:
-        """From now on: pass everything, refuse connections (open ones are cut), or take and say nothing."""
+        """From now on: pass everything, refuse connections, take them and say nothing, or take and cut them.
+
+        Refusing and cutting end the open ones, too. Only who is taken is counted.
+        """
         self._run(self._switch(mode))
 
     def close(self) -> None:
@@ -50,6 +54,7 @@ class Proxy:
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _switch(self, mode: Mode) -> None:
+        self._cuts = mode == "cut"
         if mode != "refuse":
             await self._listen()
         if mode == "hang":
@@ -57,12 +62,16 @@ class Proxy:
         if mode == "refuse" and self._server is not None:
             self._server.close()
             self._server = None
+        if mode in ("refuse", "cut"):
             for pump in self._pumps:
                 pump.cancel()
             await asyncio.gather(*self._pumps, return_exceptions=True)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        if self._cuts:
+            writer.close()
+            return
         task = asyncio.current_task()
         if task is not None:
             self._pumps.add(task)

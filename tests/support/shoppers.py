@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -86,3 +87,11 @@ async def ask_steadily(
     for line in idle:
         line.close()
     return seen
+
+
+def told(seen: list[Seen]) -> str:
+    """The figures to write down."""
+    times = sorted(one.seconds for one in seen)
+    p99 = statistics.quantiles(times, n=100)[98] * 1e3
+    stale = sum(one.answer["stale"] for one in seen) / len(seen)
+    return f"{len(seen)} answers, {stale:.1%} stale, median {times[len(times) // 2] * 1e3:.1f} ms, p99 {p99:.1f} ms"

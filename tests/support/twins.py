@@ -4,14 +4,16 @@ python twins.py FAULT serve …
 """
 
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from msgspec.structs import replace
+from sqlalchemy import update
 
-from offerlab import cli
-from offerlab.storage import database, events, writer
+from offerlab import cli, server
+from offerlab.storage import database, events, experiments, tables, writer
 from offerlab.storage.events import Appended
 
 
@@ -45,10 +47,30 @@ def never_syncs() -> None:
     setattr(database, "_PRAGMAS", pragmas)  # noqa: B010 - the fault
 
 
+def starts_twice() -> None:
+    """Does not look whether the experiment was changed since it was read."""
+    save = experiments.save
+
+    def careless(connection: Any, experiment: Any, *, seen: int) -> None:
+        time.sleep(0.5)  # the other one has read it by now
+        row = update(tables.experiments).where(tables.experiments.c.id == experiment.id)
+        connection.execute(row.values(revision=seen))
+        save(connection, experiment, seen=seen)
+
+    experiments.save = careless  # the fault
+
+
+def waits_for_ever() -> None:
+    """Does not end while a store that says nothing holds it."""
+    server.END_S = 1e6  # type: ignore[misc]  # the fault
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     "answers_early": answers_early,
     "counts_twice": counts_twice,
     "never_syncs": never_syncs,
+    "starts_twice": starts_twice,
+    "waits_for_ever": waits_for_ever,
 }
 
 
