@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 RECEIPT_S: Final = 10.0
 DRAIN_S: Final = 15
-END_S: Final = 20.0
+END_S: Final = 18.0
 """So long after it was asked to end the process is gone: a store that says nothing holds threads for ever."""
 _log: Final = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from offerlab.errors import InvalidInput, OfferLabError, Unavailable
 from offerlab.storage.customers import digest_of
 from offerlab.storage.states import EmbeddedStates, ServerStates
 from offerlab.workflows.encoding import Asking, Encoding, Told
+from offerlab.workflows.exposing import Exposures
 from offerlab.workflows.planning import planned_of
 from offerlab.workflows.presenting import ShownOffer
 from offerlab.workflows.runtime import Runtime
@@ -108,6 +109,7 @@ class Serving:
         self._states = EmbeddedStates(runtime.engine) if self._embedded else ServerStates(runtime.engine)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="offerlab-states")
         self._encodings: dict[int, Encoding] = {}
+        self._exposures = Exposures(runtime.writer, self._is_store_away)
         self._failures = 0
         self._closed_until = 0.0
 
@@ -319,13 +321,11 @@ class Serving:
             )
             for one, suppressed in fresh
         ]
-        try:
-            done = asyncio.wrap_future(self.runtime.writer.submit(snapshot.project, events))
-            appended = await asyncio.wait_for(done, MAILING_S if patient else EXPOSE_S)
-        except (Unavailable, TimeoutError) as error:
-            _log.warning("exposures could not be written (%s): the storefront may send them later", error)
+        patience_s = MAILING_S if patient else EXPOSE_S
+        outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s)
+        if outcomes is None:
             return exposed
-        written = zip(fresh, appended.outcomes, strict=True)
+        written = zip(fresh, outcomes, strict=True)
         return exposed | {one.experiment_id for (one, _), outcome in written if outcome == "accepted"}
 
 

@@ -1,0 +1,119 @@
+"""Exposures of requests that are under way together: one batch for the writer, one wait for all of them.
+
+While one batch is being committed the next one gathers. Handing every request's exposure to the writer's thread and
+back by itself cost the loop more than the decision.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from offerlab.domain.event import Event
+from offerlab.errors import Unavailable
+from offerlab.storage.events import Appended
+from offerlab.storage.projects import Project
+from offerlab.storage.writer import Writer
+
+LOOK_S: Final = 0.1
+"""So often those who wait for a commit look whether it is still worth it."""
+_log: Final = logging.getLogger(__name__)
+
+
+class _Waiting(Struct, frozen=True, eq=False):
+    """One request's exposures.
+
+    Attributes:
+        until: when it no longer waits, by the process's own clock.
+        done: outcomes of its events; None if nobody knows.
+    """
+
+    events: Sequence[Event]
+    until: float
+    done: "asyncio.Future[Sequence[str] | None]"
+
+    def end(self, outcomes: Sequence[str] | None) -> None:
+        """Answer it, unless it was answered or has gone."""
+        if not self.done.done():
+            self.done.set_result(outcomes)
+
+
+class Exposures:
+    """What one event loop wants written.
+
+    Args:
+        writer: commits.
+        is_away: whether nobody should wait for the store now.
+    """
+
+    def __init__(self, writer: Writer, is_away: Callable[[], bool]) -> None:
+        self._writer = writer
+        self._is_away = is_away
+        self._gathered: dict[int, list[_Waiting]] = {}
+        self._busy: dict[int, asyncio.Task[None]] = {}
+
+    async def store(self, project: Project, events: Sequence[Event], *, patience_s: float) -> Sequence[str] | None:
+        """The outcome of each event when all are on disk; None if they can't be written, or not in time."""
+        one = _Waiting(events, time.monotonic() + patience_s, asyncio.get_running_loop().create_future())
+        self._gathered.setdefault(project.id, []).append(one)
+        if project.id not in self._busy:
+            self._busy[project.id] = asyncio.create_task(self._work(project))
+        return await one.done
+
+    async def _work(self, project: Project) -> None:
+        """Write until nothing is left."""
+        try:
+            while gathered := self._gathered.pop(project.id, None):
+                if group := [one for one in gathered if not one.done.done()]:
+                    await self._write(project, group)
+        finally:
+            del self._busy[project.id]
+
+    async def _write(self, project: Project, group: list[_Waiting]) -> None:
+        try:
+            appended = await self._committed(project, group)
+        except Unavailable as error:
+            _give_up(group, error.detail)
+        except Exception as error:  # noqa: BLE001 - whatever it is, one request must not take its neighbours down
+            if len(group) == 1:
+                _give_up(group, repr(error))
+            for one in group if len(group) > 1 else ():
+                await self._write(project, [one])
+        else:
+            outcomes = iter(() if appended is None else appended.outcomes)
+            for one in group:
+                one.end(None if appended is None else [next(outcomes) for _ in one.events])
+
+    async def _committed(self, project: Project, group: list[_Waiting]) -> Appended | None:
+        """What became of the batch; None when nobody waits for it any more.
+
+        Raises:
+            Unavailable: the store refused it.
+        """
+        batch = [event for one in group for event in one.events]
+        coming = asyncio.wrap_future(self._writer.submit(project, batch))
+        while not (await asyncio.wait({coming}, timeout=LOOK_S))[0]:
+            away, now = self._is_away(), time.monotonic()
+            waiting = [*group, *self._gathered.get(project.id, ())]
+            _give_up([one for one in waiting if away or now > one.until], "the store does not answer")
+            if all(one.done.done() for one in group):
+                coming.add_done_callback(_look_at)
+                return None
+        return coming.result()
+
+
+def _give_up(waiting: Iterable[_Waiting], why: str) -> None:
+    left = [one for one in waiting if not one.done.done()]
+    if left:
+        _log.warning("%d exposures could not be written (%s): the storefront may send them later", len(left), why)
+    for one in left:
+        one.end(None)
+
+
+def _look_at(late: "asyncio.Future[Appended]") -> None:
+    """Nobody waits for it: its error, if any, is the writer's to log."""
+    if not late.cancelled():
+        late.exception()
