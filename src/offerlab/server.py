@@ -112,7 +112,6 @@ def _cut() -> None:
     os._exit(0)
 
 
-
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what is under way and write what is queued.
 
