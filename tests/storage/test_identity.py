@@ -11,6 +11,7 @@ from offerlab.domain.customer import MOST_IDS
 from offerlab.domain.identity import Link, roots, standing
 from offerlab.storage import customers, identity, schema
 from offerlab.storage.database import open_engine, reading, writing
+from offerlab.storage.known import Known
 from support.service import Service
 
 LINKS = st.lists(
@@ -46,7 +47,7 @@ def test_a_link_can_be_undone_and_made_again(engine: Engine) -> None:
     """Undoing gives back the persons of before; the log keeps both, and a later link joins them anew."""
     with writing(engine) as connection:
         numbers = iter((11, 22, 33))
-        customers.numbers_for(connection, 1, [b"a", b"b", b"c"], new_number=lambda: next(numbers), now=0)
+        customers.numbers_for(connection, 1, [b"a", b"b", b"c"], new_number=lambda: next(numbers), now=0, known=Known())
         identity.link(connection, 1, [Link(5, "e1", 11, 22), Link(6, "e2", 22, 33)], now=5)
     with reading(engine) as connection:
         assert {one.digest: one.root for one in identity.family(connection, 1, b"a")} == {b"a": 33, b"b": 33, b"c": 33}

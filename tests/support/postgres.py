@@ -102,8 +102,11 @@ def _await(cluster: Cluster, process: subprocess.Popen[bytes], log: Path) -> Non
 
 
 @contextmanager
-def running_cluster() -> Generator[Cluster]:
+def running_cluster(*, durable: bool = False) -> Generator[Cluster]:
     """Start a cluster, give it, and remove every trace of it.
+
+    Args:
+        durable: whether its commits are on disk, as a shop's are: for benchmarks.
 
     Raises:
         RuntimeError: no PostgreSQL on this machine, or it does not start; the message says what to do.
@@ -118,7 +121,7 @@ def running_cluster() -> Generator[Cluster]:
     try:
         binaries = _reachable(binaries, folder, user)
         _initialise(binaries, folder / "data", user)
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in SETTINGS.items() if not (durable and value == "off")]
         command = [f"{binaries}/postgres", "-D", f"{folder}/data", "-k", str(folder), *settings]
         log = folder / "log"
         with log.open("wb") as output:

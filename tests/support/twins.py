@@ -3,10 +3,10 @@
 python twins.py FAULT serve …
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,9 +21,9 @@ def answers_early() -> None:
     """Acknowledges what is only queued."""
     queued = writer.Writer.submit
 
-    def submit(self: writer.Writer, project: Any, batch: Any, rejections: Any = ()) -> "Future[Appended]":
+    def submit(self: writer.Writer, project: Any, batch: Any, rejections: Any = ()) -> "asyncio.Future[Appended]":
         queued(self, project, batch, rejections).add_done_callback(lambda done: done.exception())
-        early: Future[Appended] = Future()
+        early: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         early.set_result(Appended(["accepted"] * len(batch)))
         return early
 

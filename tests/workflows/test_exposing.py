@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,15 +23,15 @@ class Pen:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
-        self.under_way: list[Future[Appended]] = []
+        self.under_way: list[asyncio.Future[Appended]] = []
         self.refuses = False
 
-    def submit(self, _project: Project, batch: Sequence[Event]) -> "Future[Appended]":
+    def submit(self, _project: Project, batch: Sequence[Event]) -> "asyncio.Future[Appended]":
         """Take a batch."""
         if self.refuses:
             raise Unavailable("no")
         self.batches.append([event.id for event in batch])
-        self.under_way.append(Future())
+        self.under_way.append(asyncio.get_running_loop().create_future())
         return self.under_way[-1]
 
     def end(self) -> None:

@@ -1,29 +1,27 @@
 """What happened: native events in batches, each answered on its own, after the commit."""
 
+import asyncio
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, Response, post
 from msgspec import Meta, Struct
 
-from offerlab.api.body import BATCH_LIMIT, bounded, invalid
-from offerlab.api.changes import caller_of
-from offerlab.api.decisions import serving_of
+from offerlab.api.body import BATCH_LIMIT, invalid
+from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.problems import Malformed
 from offerlab.api.rights import Caller
-from offerlab.api.routing import operation, reply
+from offerlab.api.routing import operation
 from offerlab.errors import TooLarge
+from offerlab.intake.arrival import Arrival
+from offerlab.intake.canonical import decode_all
 from offerlab.intake.native import Native
-from offerlab.workflows.recording import Recorded, Sender, read_native, record
+from offerlab.workflows.recording import Recorded, Sender, record_native
 
-AnyRequest = Request[Any, Any, Any]
 MAX_EVENTS: Final = 10_000
+READ_AT_ONCE: Final = 262_144
+"""A longer body is read on a thread of its own, so that nobody's decision waits for it."""
 
-
-class Envelope(Struct, frozen=True, forbid_unknown_fields=True):
-    """A batch of events, each still as sent."""
-
-    events: list[msgspec.Raw]
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class EventBatch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,33 +36,31 @@ def sender_of(caller: Caller, *, source: str = "native") -> Sender:
     return Sender(project_id=caller.project_id, publishable=publishable, source=source, key_id=caller.key.id)
 
 
-_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
-
-
-@post(
-    "/v1/events",
-    status_code=200,
-    opt=operation("send", "Send events; answered after the commit", body=EventBatch, answers={200: Recorded}),
-)
-async def post_events(request: AnyRequest) -> Response[bytes]:
+async def _send(call: Call, body: bytes) -> Sent:
     """Each event is accepted, a duplicate, or rejected with a reason; one bad event harms no other."""
-    body = await bounded(request, BATCH_LIMIT)
+    arrivals = await asyncio.to_thread(_read, body) if len(body) > READ_AT_ONCE else _read(body)
+    recorded = await record_native(call.house.serving, sender_of(call.caller), arrivals)
+    return Sent(_ENCODER.encode(recorded))
+
+
+def _read(body: bytes) -> list[Arrival]:
     try:
-        items = _ENVELOPE.decode(body).events
+        arrivals = decode_all(body)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"the body is no JSON: {error}") from error
-    if len(items) > MAX_EVENTS:
+    if len(arrivals) > MAX_EVENTS:
         raise TooLarge(f"a batch has at most {MAX_EVENTS} events")
-    caller = caller_of(request)
-    done = await record(
-        serving_of(request),
-        sender_of(caller),
-        [bytes(item) for item in items],
-        read_native,
-    )
-    return reply(done)
+    return arrivals
 
 
-HANDLERS: Final[list[Any]] = [post_events]
+PLAIN: Final[dict[str, Route]] = {"/v1/events": plain("send", BATCH_LIMIT, _send)}
+
+HANDLERS: Final[list[Any]] = [
+    declared(
+        "/v1/events",
+        PLAIN["/v1/events"],
+        operation("send", "Send events; answered after the commit", body=EventBatch, answers={200: Recorded}),
+    ),
+]

@@ -115,11 +115,12 @@ async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work
 async def _body(receive: Receive, limit: int) -> bytes:
     message = await receive()
     body = _chunk(message)
-    while message.get("more_body"):
-        message = await receive()
-        body += _chunk(message)
-        if len(body) > limit:
-            break
+    if message.get("more_body"):
+        longer = bytearray(body)
+        while message.get("more_body") and len(longer) <= limit:
+            message = await receive()
+            longer += _chunk(message)
+        body = bytes(longer)
     if len(body) > limit:
         raise TooLarge(f"the body may have at most {limit} bytes")
     return body

@@ -12,8 +12,8 @@ SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 DAY: Final = 86_400 * SECOND
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC) - _EPOCH
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH
 
 
 def to_micros(moment: datetime, *, field: str = "occurred_at") -> int:
@@ -24,9 +24,9 @@ def to_micros(moment: datetime, *, field: str = "occurred_at") -> int:
     """
     if moment.tzinfo is None:
         raise InvalidInput(f"{moment.isoformat()} has no time zone", field=field)
-    if not _EARLIEST <= moment < _LATEST:
-        raise InvalidInput(f"{moment.isoformat()} lies outside 1990 to 2200", field=field)
     since = moment - _EPOCH
+    if not _EARLIEST <= since < _LATEST:
+        raise InvalidInput(f"{moment.isoformat()} lies outside 1990 to 2200", field=field)
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 

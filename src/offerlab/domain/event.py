@@ -35,7 +35,7 @@ CLIENT_MAY_SEND: Final = frozenset(
 """A publishable key sits in every browser: it must not be able to invent revenue."""
 
 
-class Exposure(Struct, frozen=True, kw_only=True):
+class Exposure(Struct, frozen=True, kw_only=True, gc=False):
     """An enrolled customer reached the experiment's moment, whether or not an offer was shown.
 
     Attributes:
@@ -58,7 +58,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     agent: str | None = None
 
 
-class OrderLine(Struct, frozen=True, kw_only=True):
+class OrderLine(Struct, frozen=True, kw_only=True, gc=False):
     """One line of an order.
 
     Attributes:
@@ -78,7 +78,7 @@ class OrderLine(Struct, frozen=True, kw_only=True):
     offer: str | None = None
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class Order(Struct, frozen=True, kw_only=True, gc=False):
     """A purchase. `net_minor` is the sum of its lines: without tax and shipping, before refunds."""
 
     order_id: str
@@ -91,7 +91,7 @@ class Order(Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
-class RefundLine(Struct, frozen=True, kw_only=True):
+class RefundLine(Struct, frozen=True, kw_only=True, gc=False):
     """What came back of one line. `amount_minor` None means the line's own value for that quantity."""
 
     line_id: str
@@ -99,7 +99,7 @@ class RefundLine(Struct, frozen=True, kw_only=True):
     amount_minor: int | None = None
 
 
-class Refund(Struct, frozen=True, kw_only=True):
+class Refund(Struct, frozen=True, kw_only=True, gc=False):
     """Money given back for (part of) an order; may arrive before it."""
 
     refund_id: str
@@ -109,7 +109,7 @@ class Refund(Struct, frozen=True, kw_only=True):
     amount_minor: int | None = None
 
 
-class Cancellation(Struct, frozen=True, kw_only=True):
+class Cancellation(Struct, frozen=True, kw_only=True, gc=False):
     """The whole order is undone."""
 
     order_id: str
@@ -120,7 +120,7 @@ def orphan_of(order_id: str) -> str:
     return f"offerlab:refund-of-order:{order_id}"[:1_024]
 
 
-class Interaction(Struct, frozen=True, kw_only=True):
+class Interaction(Struct, frozen=True, kw_only=True, gc=False):
     """Anything else a customer did or said; `experiment_id` and `offer` where it was about one."""
 
     experiment_id: int | None = None
@@ -158,7 +158,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     lasts: int | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted event.
 
     Attributes:

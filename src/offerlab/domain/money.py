@@ -70,6 +70,8 @@ def to_micro(amount: Decimal, *, field: str, negative: bool = False) -> int:
     Raises:
         InvalidInput: not finite, too large, too fine or negative where that makes no sense.
     """
+    if not amount:
+        return 0
     if not amount.is_finite():
         raise InvalidInput(f"{amount} is not an amount", field=field)
     if amount.adjusted() > LIMIT.adjusted() or abs(amount) > LIMIT:  # the power first: arithmetic has its own limit
@@ -77,9 +79,10 @@ def to_micro(amount: Decimal, *, field: str, negative: bool = False) -> int:
     if amount < 0 and not negative:
         raise InvalidInput(f"{amount} must not be negative", field=field)
     scaled = amount * MICRO
-    if scaled != scaled.to_integral_value():
+    micro = int(scaled)
+    if micro != scaled:
         raise InvalidInput(f"{amount} is finer than a millionth", field=field)
-    return int(scaled)
+    return micro
 
 
 def to_minor(amount: Decimal, currency: str, *, field: str, negative: bool = False) -> int:
@@ -88,7 +91,8 @@ def to_minor(amount: Decimal, currency: str, *, field: str, negative: bool = Fal
     Raises:
         InvalidInput: as `to_micro`.
     """
-    return micro_to_minor(to_micro(amount, field=field, negative=negative), currency)
+    micro = to_micro(amount, field=field, negative=negative)
+    return micro_to_minor(micro, currency) if micro else 0
 
 
 def micro_to_minor(micro: int, currency: str) -> int:

@@ -1,10 +1,12 @@
 """From OfferLab's own events to canonical ones."""
 
-import hashlib
 import re
-from typing import Final, get_args
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final, get_args
 
 import msgspec
+from msgspec import Struct
 
 from offerlab.domain.clock import SECOND, to_micros
 from offerlab.domain.customer import PROFILING
@@ -12,6 +14,7 @@ from offerlab.domain.event import Cancellation, Event, EventType, Fact, Interact
 from offerlab.domain.naming import check_event_id, unit_of
 from offerlab.errors import InvalidInput
 from offerlab.intake import strict
+from offerlab.intake.arrival import Arrival
 from offerlab.intake.native import (
     Native,
     NativeCancellation,
@@ -48,6 +51,17 @@ _BUNDLE: Final = re.compile(r"[,;|+&/*]|\b(?:all|any|both|every)\b", re.IGNORECA
 MAX_SKEW: Final = 300 * SECOND
 """How far a client's clock may run ahead before its time is replaced by ours."""
 
+
+class _Envelope(Struct, frozen=True, forbid_unknown_fields=True):
+    events: list[msgspec.Raw]
+
+
+class _Batch(Struct, frozen=True, forbid_unknown_fields=True):
+    events: list[Native]
+
+
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_BATCH: Final = msgspec.json.Decoder(_Batch)
 _DECODER: Final = msgspec.json.Decoder(Native)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 _HEAD: Final = msgspec.json.Decoder(dict[str, object])
@@ -67,6 +81,21 @@ def decode(raw: bytes, index: int) -> Native | Rejection:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         return Rejection(index=index, code="malformed", detail=str(error) or "not JSON")
     return native
+
+
+def decode_all(body: bytes) -> list[Arrival]:
+    """A native batch, each event on its own; read at one go where nothing in it is wrong.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: the envelope can't be read.
+    """
+    raws = _ENVELOPE.decode(body).events
+    try:
+        natives = _BATCH.decode(body).events
+        strict.check_many(body)
+    except (msgspec.MsgspecError, InvalidInput, UnicodeError, RecursionError, ValueError):
+        return [Arrival(said=decode(raw, i), raw=raw) for i, raw in enumerate(map(bytes, raws))]
+    return [Arrival(said=native, raw=raw) for native, raw in zip(natives, map(bytes, raws), strict=True)]
 
 
 def _refused(raw: bytes, index: int, message: str, found: str = "") -> Rejection:
@@ -102,7 +131,7 @@ def type_of(native: Native) -> EventType:
 
 def digest_of(native: Native) -> bytes:
     """16 bytes over what was said: equal for equal bodies, whatever their spacing and key order."""
-    return hashlib.blake2b(_ENCODER.encode(native), digest_size=16).digest()
+    return blake2b(_ENCODER.encode(native), digest_size=16).digest()
 
 
 def occurred(native: Native, *, now: int) -> int:
@@ -133,26 +162,25 @@ def event_of(native: Native, fact: Fact, *, now: int) -> Event:
     Raises:
         InvalidInput: an id or time that can't be taken.
     """
-    return Event(
+    event = Event(
         id=check_event_id(native.id),
-        type=type_of(native),
+        type=_TAGS[type(native)],
         customer=customer_of(native),
         occurred_at=occurred(native, now=now),
         digest=digest_of(native),
         fact=fact,
-        link=_linked(native),
-        contact=contact_of(native),
     )
+    if isinstance(native, NativeProfile):
+        return msgspec.structs.replace(event, link=_linked(native), contact=contact_of(native))
+    return event
 
 
-def contact_of(native: Native) -> dict[str, str]:
+def contact_of(native: NativeProfile) -> dict[str, str]:
     """How to reach the customer, where the event tells it; an empty text forgets.
 
     Raises:
         InvalidInput: no address that a message could go to.
     """
-    if not isinstance(native, NativeProfile):
-        return {}
     found: dict[str, str] = {}
     for name in CONTACT:
         if name in native.attributes:
@@ -170,8 +198,8 @@ def _bundled(channel: str, purpose: str) -> bool:
     return _BUNDLE.search(both) is not None
 
 
-def _linked(native: Native) -> str | None:
-    if not isinstance(native, NativeProfile) or native.anonymous_id is None:
+def _linked(native: NativeProfile) -> str | None:
+    if native.anonymous_id is None:
         return None
     unit = unit_of(native.anonymous_id)
     if unit is None:
@@ -185,63 +213,66 @@ def fact_of(native: Native, catalogue: Catalogue) -> Fact:
     Raises:
         InvalidInput: an amount, currency or reference that can't be taken.
     """
-    match native:
-        case NativeOrder():
-            return order_of(native, catalogue)
-        case NativeRefund():
-            return refund_of(native, catalogue)
-        case NativeCancellation(order_id=order_id):
-            return Cancellation(order_id=order_id)
-        case NativeExposure():
-            raise InvalidInput("an exposure is resolved by a decision", field="type")
-        case _:
-            return _interaction_of(native, catalogue)
+    return _FACTS[type(native)](native, catalogue)
 
 
-def _interaction_of(native: Native, catalogue: Catalogue) -> Interaction:
-    match native:
-        case NativeProductViewed(sku=sku):
-            return Interaction(sku=sku)
-        case NativeCartUpdated(cart=cart, added=(), removed=()):
-            return Interaction(data={"skus": [item.sku for item in cart]})
-        case NativeCartUpdated(cart=(), added=added, removed=removed):
-            skus = {"added": [item.sku for item in added], "removed": [item.sku for item in removed]}
-            return Interaction(data={name: found for name, found in skus.items() if found})
-        case NativeCartUpdated():
-            raise InvalidInput("a cart is told whole, or by what changed", field="cart")
-        case NativeReview(sku=sku, rating=rating, text=text):
-            return Interaction(sku=sku, number=rating, text=text)
-        case NativeShipment(order_id=order_id, stage=stage):
-            return Interaction(data={"order_id": order_id, "stage": stage})
-        case NativeProfile(attributes=attributes):
-            return Interaction(data={name: value for name, value in attributes.items() if name not in CONTACT})
-        case NativeConsent(channel=channel, purpose=purpose) if _bundled(channel, purpose):
-            raise InvalidInput("each channel and each purpose is consented to on its own", field="channel")
-        case NativeConsent():
-            data = {"channel": native.channel, "purpose": native.purpose, "granted": native.granted}
-            extra = {"text_version": native.text_version, "source": native.source}
-            return Interaction(data={**data, **{name: value for name, value in extra.items() if value is not None}})
-        case _:
-            return _about_experiment(native, catalogue)
+def _cancelled(native: NativeCancellation, _catalogue: Catalogue) -> Cancellation:
+    return Cancellation(order_id=native.order_id)
 
 
-def _about_experiment(native: Native, catalogue: Catalogue) -> Interaction:
-    match native:
-        case NativeUnsubscribe(channel=channel, experiment=experiment):
-            return Interaction(experiment_id=_experiment(experiment, catalogue), data={"channel": channel or "email"})
-        case NativeComplaint(experiment=experiment, text=text):
-            return Interaction(experiment_id=_experiment(experiment, catalogue), text=text)
-        case NativeFeedback():
-            return Interaction(
-                experiment_id=_experiment(native.experiment, catalogue),
-                offer=native.offer,
-                number=native.score,
-                text=native.text,
-            )
-        case NativeOfferViewed() | NativeOfferClicked() | NativeOfferAccepted() | NativeOfferDeclined():
-            return _about_offer(native, catalogue)
-        case _:
-            raise InvalidInput(f"{type_of(native)} is no interaction", field="type")
+def _unresolved(_native: NativeExposure, _catalogue: Catalogue) -> Fact:
+    raise InvalidInput("an exposure is resolved by a decision", field="type")
+
+
+def _viewed(native: NativeProductViewed, _catalogue: Catalogue) -> Interaction:
+    return Interaction(sku=native.sku)
+
+
+def _cart(native: NativeCartUpdated, _catalogue: Catalogue) -> Interaction:
+    if not native.added and not native.removed:
+        return Interaction(data={"skus": [item.sku for item in native.cart]})
+    if native.cart:
+        raise InvalidInput("a cart is told whole, or by what changed", field="cart")
+    skus = {"added": [item.sku for item in native.added], "removed": [item.sku for item in native.removed]}
+    return Interaction(data={name: found for name, found in skus.items() if found})
+
+
+def _reviewed(native: NativeReview, _catalogue: Catalogue) -> Interaction:
+    return Interaction(sku=native.sku, number=native.rating, text=native.text)
+
+
+def _shipped(native: NativeShipment, _catalogue: Catalogue) -> Interaction:
+    return Interaction(data={"order_id": native.order_id, "stage": native.stage})
+
+
+def _profile(native: NativeProfile, _catalogue: Catalogue) -> Interaction:
+    return Interaction(data={name: value for name, value in native.attributes.items() if name not in CONTACT})
+
+
+def _consent(native: NativeConsent, _catalogue: Catalogue) -> Interaction:
+    if _bundled(native.channel, native.purpose):
+        raise InvalidInput("each channel and each purpose is consented to on its own", field="channel")
+    data = {"channel": native.channel, "purpose": native.purpose, "granted": native.granted}
+    extra = {"text_version": native.text_version, "source": native.source}
+    return Interaction(data={**data, **{name: value for name, value in extra.items() if value is not None}})
+
+
+def _unsubscribed(native: NativeUnsubscribe, catalogue: Catalogue) -> Interaction:
+    experiment_id = _experiment(native.experiment, catalogue)
+    return Interaction(experiment_id=experiment_id, data={"channel": native.channel or "email"})
+
+
+def _complaint(native: NativeComplaint, catalogue: Catalogue) -> Interaction:
+    return Interaction(experiment_id=_experiment(native.experiment, catalogue), text=native.text)
+
+
+def _feedback(native: NativeFeedback, catalogue: Catalogue) -> Interaction:
+    return Interaction(
+        experiment_id=_experiment(native.experiment, catalogue),
+        offer=native.offer,
+        number=native.score,
+        text=native.text,
+    )
 
 
 def _about_offer(
@@ -276,3 +307,24 @@ def _experiment(key: str | None, catalogue: Catalogue) -> int | None:
     if found is None:
         raise InvalidInput(f"no experiment has the key {key!r}", field="experiment")
     return found[0]
+
+
+_FACTS: Final[dict[type, Callable[[Any, Catalogue], Fact]]] = {
+    NativeExposure: _unresolved,
+    NativeOfferViewed: _about_offer,
+    NativeOfferClicked: _about_offer,
+    NativeOfferAccepted: _about_offer,
+    NativeOfferDeclined: _about_offer,
+    NativeOrder: order_of,
+    NativeRefund: refund_of,
+    NativeCancellation: _cancelled,
+    NativeProductViewed: _viewed,
+    NativeCartUpdated: _cart,
+    NativeUnsubscribe: _unsubscribed,
+    NativeComplaint: _complaint,
+    NativeFeedback: _feedback,
+    NativeReview: _reviewed,
+    NativeShipment: _shipped,
+    NativeProfile: _profile,
+    NativeConsent: _consent,
+}

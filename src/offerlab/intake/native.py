@@ -17,7 +17,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
-class _Native(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+class _Native(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", gc=False):
     id: str
     customer_id: str | int | None
     occurred_at: Moment
@@ -61,7 +61,7 @@ class NativeOfferDeclined(_AboutOffer, frozen=True, kw_only=True, tag="offer_dec
     text: Text | None = None
 
 
-class NativeLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NativeLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One line; `discount` is for the whole line, `unit_price` and `discount` are without tax."""
 
     sku: Word
@@ -89,7 +89,7 @@ class NativeOrder(_Native, frozen=True, kw_only=True, tag="order"):
     revision: Annotated[int, Meta(ge=0)] = 0
 
 
-class NativeRefundLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NativeRefundLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What came back of one line."""
 
     line_id: Id
@@ -119,7 +119,7 @@ class NativeProductViewed(_Native, frozen=True, kw_only=True, tag="product_viewe
     sku: Word
 
 
-class NativeCartItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NativeCartItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One thing in the cart."""
 
     sku: Word

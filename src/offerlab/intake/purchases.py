@@ -34,25 +34,25 @@ def order_of(native: NativeOrder, catalogue: Catalogue) -> Order:
             two lines with one id.
     """
     currency = check_currency(native.currency or catalogue.currency)
-    gross, own = _gross_and_own(native.lines, currency)
+    priced = [_priced(line, i, currency) for i, line in enumerate(native.lines)]
+    left = [value - off for _, value, off in priced]
     extra = to_minor(native.discount, currency, field="discount")
-    left = [value - off for value, off in zip(gross, own, strict=True)]
     if extra > sum(left):
         raise InvalidInput(f"a discount of {native.discount} exceeds the order", field="discount")
-    shares = spread(extra, left)
+    shares = spread(extra, left) if extra else [0] * len(left)
     ids = [line.line_id or str(i + 1) for i, line in enumerate(native.lines)]
     if len(set(ids)) != len(ids):
         raise InvalidInput("two lines share a line_id", field="lines.line_id")
-    same = currency == catalogue.currency
+    known = catalogue.cost_of if currency == catalogue.currency else _unknown
     lines = tuple(
         OrderLine(
             line_id=ids[i],
             sku=line.sku,
             quantity=line.quantity,
-            price_micro=to_micro(line.unit_price, field=f"lines[{i}].unit_price"),
+            price_micro=priced[i][0],
             net_minor=left[i] - shares[i],
-            discount_minor=own[i] + shares[i],
-            cost_minor=_cost(line, i, currency, catalogue.cost_of(line.sku) if same else None),
+            discount_minor=priced[i][2] + shares[i],
+            cost_minor=_cost(line, i, currency, known),
             offer=line.offer,
         )
         for i, line in enumerate(native.lines)
@@ -61,7 +61,7 @@ def order_of(native: NativeOrder, catalogue: Catalogue) -> Order:
         order_id=native.order_id,
         currency=currency,
         lines=lines,
-        net_minor=sum(line.net_minor for line in lines),
+        net_minor=sum(left) - extra,
         shipping_minor=to_minor(native.shipping, currency, field="shipping"),
         tax_minor=to_minor(native.tax, currency, field="tax"),
         code=native.code,
@@ -69,17 +69,14 @@ def order_of(native: NativeOrder, catalogue: Catalogue) -> Order:
     )
 
 
-def _gross_and_own(lines: tuple[NativeLine, ...], currency: str) -> tuple[list[int], list[int]]:
-    gross, own = [], []
-    for i, line in enumerate(lines):
-        price = to_micro(line.unit_price, field=f"lines[{i}].unit_price")
-        value = line_total(price, line.quantity, currency)
-        off = to_minor(line.discount, currency, field=f"lines[{i}].discount")
-        if off > value:
-            raise InvalidInput(f"a discount of {line.discount} exceeds its line", field=f"lines[{i}].discount")
-        gross.append(value)
-        own.append(off)
-    return gross, own
+def _priced(line: NativeLine, i: int, currency: str) -> tuple[int, int, int]:
+    """Unit price in millionths, value and own discount of a line in minor units."""
+    price = to_micro(line.unit_price, field=f"lines[{i}].unit_price")
+    value = line_total(price, line.quantity, currency)
+    off = to_minor(line.discount, currency, field=f"lines[{i}].discount")
+    if off > value:
+        raise InvalidInput(f"a discount of {line.discount} exceeds its line", field=f"lines[{i}].discount")
+    return price, value, off
 
 
 def line_total(price_micro: int, quantity: int, currency: str) -> int:
@@ -94,9 +91,13 @@ def line_total(price_micro: int, quantity: int, currency: str) -> int:
     return total
 
 
-def _cost(line: NativeLine, i: int, currency: str, known: int | None) -> int | None:
-    unit = known if line.unit_cost is None else to_micro(line.unit_cost, field=f"lines[{i}].unit_cost")
+def _cost(line: NativeLine, i: int, currency: str, known: Callable[[str], int | None]) -> int | None:
+    unit = known(line.sku) if line.unit_cost is None else to_micro(line.unit_cost, field=f"lines[{i}].unit_cost")
     return None if unit is None else line_total(unit, line.quantity, currency)
+
+
+def _unknown(_sku: str) -> None:
+    """No cost: the catalogue's are in another currency."""
 
 
 def refund_of(native: NativeRefund, catalogue: Catalogue) -> Refund:

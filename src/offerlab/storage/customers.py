@@ -5,7 +5,7 @@ the id: what remains after a row is deleted belongs to nobody.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.customer import NOBODY, Assignment, CustomerState, Profile
 from offerlab.storage import bulk
+from offerlab.storage.known import Known
 from offerlab.storage.mac import mac
 from offerlab.storage.tables import assignments, erased, profiles, vault
 
@@ -26,6 +27,17 @@ _T = TypeVar("_T")
 def digest_of(secret: bytes, unit: str) -> bytes:
     """What the vault knows of an id: 16 bytes that nobody can turn back without the project's secret."""
     return mac(secret, b"vault:" + unit.encode("utf-8", "surrogatepass"))[:16]
+
+
+def digests_of(secret: bytes, units: Iterable[str], memo: dict[str, bytes]) -> list[bytes]:
+    """The digest of each id; what is not in `memo` is entered there."""
+    found: list[bytes] = []
+    for unit in units:
+        digest = memo.get(unit)
+        if digest is None:
+            digest = memo[unit] = digest_of(secret, unit)
+        found.append(digest)
+    return found
 
 
 def tombstone_of(secret: bytes, unit: str) -> bytes:
@@ -46,8 +58,20 @@ _ASSIGNED: Final = (
 _NUMBER_OF: Final = "SELECT digest, customer FROM vault WHERE project_id = ? AND digest"
 
 
-def load_states(connection: Connection, numbers: Sequence[int]) -> dict[int, CustomerState]:
+def load_states(
+    connection: Connection, numbers: Collection[int], known: Known | None = None
+) -> dict[int, CustomerState]:
     """States by customer number; a customer without profile and assignments has an empty one."""
+    if known is None:
+        return _read_states(connection, sorted(numbers))
+    states = known.states
+    missing = sorted(number for number in numbers if number not in states)
+    if missing:
+        states.update(_read_states(connection, missing))
+    return {number: states[number] for number in numbers}
+
+
+def _read_states(connection: Connection, numbers: Sequence[int]) -> dict[int, CustomerState]:
     known = {row[0]: _PROFILES.decode(row[1]) for row in bulk.select_in(connection, _PROFILE_OF, numbers)}
     found: dict[int, dict[int, Assignment]] = {}
     for row in bulk.select_in(connection, _ASSIGNED, numbers):
@@ -92,20 +116,35 @@ def numbers_for(
     *,
     new_number: Callable[[], int],
     now: int,
+    known: Known,
 ) -> dict[bytes, int]:
     """The numbers of customers, new ones given where there are none; on PostgreSQL their rows stay locked.
 
     The lock makes read-fold-write of a profile safe between replicas; sorted, so that no two of them wait in a ring.
     """
-    wanted = sorted(set(digests))
+    numbers = known.numbers(project_id)
+    asked = set(digests)
+    missing = asked.difference(numbers)
+    if missing:
+        numbers.update(_given(connection, project_id, missing, new_number=new_number, now=now))
+    return {digest: numbers[digest] for digest in asked}
+
+
+def _given(
+    connection: Connection, project_id: int, digests: Iterable[bytes], *, new_number: Callable[[], int], now: int
+) -> dict[bytes, int]:
+    wanted = sorted(digests)
     found = _numbers(connection, project_id, wanted)
     if len(found) < len(wanted):
         missing = [digest for digest in wanted if digest not in found]
         rows = [(project_id, digest, number, number, now) for digest in missing for number in (new_number(),)]
-        if bulk.insert_new(connection, vault, rows, "digest") is None:
+        if connection.dialect.name == "sqlite":
+            bulk.insert(connection, vault, rows)
+            found.update((row[1], row[2]) for row in rows)
+        elif bulk.insert_new(connection, vault, rows, "digest") is None:
             found.update((row[1], row[2]) for row in rows)
         else:
-            found.update(_numbers(connection, project_id, missing))  # another replica may have been faster
+            found.update(_numbers(connection, project_id, missing))  # another replica was faster
     return found
 
 
@@ -141,9 +180,14 @@ def erased_among(connection: Connection, project_id: int, tombstones: Sequence[b
     return found
 
 
-def has_erased(connection: Connection, project_id: int) -> bool:
+def has_erased(connection: Connection, project_id: int, known: Known) -> bool:
     """Whether anybody was ever erased: until then no event needs the look-up."""
-    return bulk.exists(connection, "SELECT 1 FROM erased WHERE project_id = ? LIMIT 1", (project_id,))
+    if project_id in known.unerased:
+        return False
+    found = bulk.exists(connection, "SELECT 1 FROM erased WHERE project_id = ? LIMIT 1", (project_id,))
+    if not found:
+        known.unerased.add(project_id)
+    return found
 
 
 def lock_vault(connection: Connection) -> None:

@@ -26,6 +26,7 @@ _PRAGMAS: Final = (
     "secure_delete = ON",
     "temp_store = MEMORY",
     "cache_size = -65536",
+    "wal_autocheckpoint = 8000",  # 32 MB: pages written again and again go back into the file once
 )
 
 

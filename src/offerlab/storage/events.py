@@ -1,7 +1,7 @@
 """Appending events: once for ever, whatever is sent twice, together with what they change about a customer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,7 @@ from offerlab.domain.identity import Link
 from offerlab.errors import Unavailable
 from offerlab.intake.folding import fold
 from offerlab.storage import bulk, contacts, customers, identity, sealing, timed_offers
+from offerlab.storage.known import Known
 from offerlab.storage.projects import Project
 from offerlab.storage.tables import (
     events as register,
@@ -66,6 +67,7 @@ def append(
     *,
     new_number: Callable[[], int],
     now: int,
+    known: Known | None = None,
 ) -> Appended:
     """Store events that were never seen, with everything that follows from them, in the caller's transaction.
 
@@ -75,14 +77,16 @@ def append(
         batch: canonical events; ids may repeat within it.
         new_number: draws an internal number for a customer never seen.
         now: microseconds UTC; every event of the batch is received at this instant.
+        known: what the caller's earlier transactions read and wrote; the caller sees to it that it still holds.
     """
-    digests = [customers.digest_of(project.secret, event.customer) for event in batch]
+    known = Known() if known is None else known
+    digests = customers.digests_of(project.secret, (event.customer for event in batch), known.digests(project.id))
     others = {i: customers.digest_of(project.secret, event.link) for i, event in enumerate(batch) if event.link}
-    gone = _erased(connection, project, batch)
+    gone = _erased(connection, project, batch, known)
     living = [i for i in range(len(batch)) if i not in gone]
     wanted = [digests[i] for i in living] + [digest for i, digest in others.items() if i not in gone]
-    numbers = customers.numbers_for(connection, project.id, wanted, new_number=new_number, now=now)
-    if connection.dialect.name == "postgresql" and _erased(connection, project, batch) != gone:
+    numbers = customers.numbers_for(connection, project.id, wanted, new_number=new_number, now=now, known=known)
+    if connection.dialect.name == "postgresql" and _erased(connection, project, batch, Known()) != gone:
         raise Unavailable("a customer of this batch was erased meanwhile; send it again")
     outcomes: list[Outcome] = ["erased"] * len(batch)
     links = {i: (numbers[others[i]], numbers[digests[i]]) for i in others if i not in gone}
@@ -94,20 +98,25 @@ def append(
     _project_facts(connection, project.id, found, now)
     sealing.keep(connection, project.id, ((event.id, n, event.raw) for event, n in found if event.raw), now=now)
     _deliveries(connection, project.id, found, now)
-    states = _fold(connection, project, found, now)
+    states = _fold(connection, project, found, now, known)
     made = [Link(batch[i].occurred_at, batch[i].id, *links[i]) for i in fresh if i in links]
     made += _adopted(connection, project, found)
     moved = identity.link(connection, project.id, made, now=now)
+    known.states.update(states)
+    if made:
+        known.unlinked.discard(project.id)
     by_number = {number: digest for digest, number in numbers.items()}
-    known = {by_number[number]: state for number, state in states.items()}
-    if moved or (states and identity.has_links(connection, project.id)):
-        known |= _united(connection, project.id, moved | set(states))
-    return Appended(outcomes, known, tuple(_objections(batch, outcomes)))
+    told = {by_number[number]: state for number, state in states.items()}
+    if moved or (states and identity.has_links(connection, project.id, known)):
+        told |= _united(connection, project.id, moved | set(states))
+    return Appended(outcomes, told, tuple(_objections(batch, outcomes)))
 
 
 def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
     """How to reach customers, what they are to be offered later, and parcels that such offers wait for."""
     for event, number in fresh:
+        if event.type not in _TOLD_ON and not event.planned:
+            continue
         if event.contact or event.planned or event.type == "consent":
             reached = {contacts.CUSTOMER_ID: event.customer} if event.planned or event.type == "consent" else {}
             contacts.remember(connection, number, {**event.contact, **reached}, now=now)
@@ -125,9 +134,13 @@ def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[E
             )
 
 
-def _erased(connection: Connection, project: Project, batch: Sequence[Event]) -> set[int]:
+_TOLD_ON: Final = frozenset(("profile", "consent", "shipment"))
+"""Events that say more than their fact; others do where they have an offer planned."""
+
+
+def _erased(connection: Connection, project: Project, batch: Sequence[Event], known: Known) -> set[int]:
     """Events of customers who were forgotten, or that would link somebody to one."""
-    if not customers.has_erased(connection, project.id):
+    if not customers.has_erased(connection, project.id, known):
         return set()
     units = [(i, unit) for i, event in enumerate(batch) for unit in (event.customer, event.link) if unit]
     tombstones = {unit: customers.tombstone_of(project.secret, unit) for _, unit in units}
@@ -161,7 +174,9 @@ def _adopted(connection: Connection, project: Project, fresh: Sequence[tuple[Eve
     refunds_of = {
         event.fact.order_id: (event, number)
         for event, number in fresh
-        if isinstance(event.fact, Refund | Cancellation) and event.customer == orphan_of(event.fact.order_id)
+        if event.type in ("refund", "order_cancelled")
+        and isinstance(event.fact, Refund | Cancellation)
+        and event.customer == orphan_of(event.fact.order_id)
     }
     orders_of = {
         event.fact.order_id: (event, number) for event, number in fresh if event.raw and isinstance(event.fact, Order)
@@ -194,6 +209,8 @@ def owners_of(connection: Connection, project_id: int, order_ids: Sequence[str])
 
 
 def _objections(batch: Sequence[Event], outcomes: Sequence[Outcome]) -> Iterable[Rejection]:
+    if not any(name in outcomes for name in OBJECTIONS):
+        return
     for event, outcome in zip(batch, outcomes, strict=True):
         if outcome in OBJECTIONS:
             yield Rejection(
@@ -218,26 +235,23 @@ def _register(
     firsts: dict[str, tuple[int, Event, int]] = {}
     for item in living:
         firsts.setdefault(item[1].id, item)
-    known = _digests(connection, project_id, list(firsts))
     rows = [
         (project_id, event.id, event.type, number, event.occurred_at, now, event.digest)
         for _, event, number in firsts.values()
-        if event.id not in known
     ]
     if connection.dialect.name == "postgresql":
         rows.sort()  # replicas wait for each other in one order
-    added = bulk.insert_new(connection, register, rows, "event_id")
-    inserted = {row[1] for row in rows} if added is None else added
-    lost = [row[1] for row in rows if row[1] not in inserted]
-    if lost:
-        known.update(_digests(connection, project_id, lost))  # another replica was faster
+    inserted = bulk.insert_new(connection, register, rows, "event_id")
+    if inserted is None:
+        inserted = firsts.keys()
+    seen = _digests(connection, project_id, [name for name in firsts if name not in inserted])
     fresh: list[int] = []
     for i, event, _ in living:
         if event.id in inserted and firsts[event.id][0] == i:
             outcomes[i] = "accepted"
             fresh.append(i)
         else:
-            first = known.get(event.id, firsts[event.id][1].digest)
+            first = seen.get(event.id, firsts[event.id][1].digest)
             outcomes[i] = "duplicate" if first == event.digest else "conflict"
     return fresh
 
@@ -251,72 +265,85 @@ def _digests(connection: Connection, project_id: int, ids: Sequence[str]) -> dic
 
 
 def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
-    """One row, or a head with its lines, in the table of each event's kind; rows in the order of their columns."""
-    rows: dict[Table, list[bulk.Row]] = {table: [] for table in _FACTS}
-    for event, number in fresh:
-        _FACT_ROWS[type(event.fact)](rows, project_id, event, number, now)
-    for table, items in rows.items():
-        bulk.insert(connection, table, items)
+    """One row, or a head with its lines, in the table of each event's kind; rows in the order of their columns.
+
+    Events of one type fill the same columns: SQLite is given them together, a server a whole table at once.
+    """
+    by_type: dict[str, list[tuple[Event, int]]] = {}
+    for item in fresh:
+        by_type.setdefault(item[0].type, []).append(item)
+    embedded = connection.dialect.name == "sqlite"
+    rows: dict[tuple[Table, str], list[bulk.Row]] = {}
+    for kind, items in by_type.items():
+        for table, found in _FACT_ROWS[type(items[0][0].fact)](project_id, items, now).items():
+            rows.setdefault((table, kind if embedded else ""), []).extend(found)
+    for (table, _), found in rows.items():
+        bulk.insert(connection, table, found)
 
 
+Fresh = Sequence[tuple[Event, int]]
 Rows = dict[Table, list[bulk.Row]]
-_FACTS: Final = (exposures, exposure_skus, orders, order_lines, refunds, refund_lines, interactions)
 _JSON: Final = msgspec.json.Encoder()
 
 
-def _exposure_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
-    fact: Any = event.fact
-    rows[exposures].append(
-        (
-            project_id,
-            event.id,
-            fact.experiment_id,
-            number,
-            fact.variant,
-            fact.epoch,
-            fact.segment,
-            fact.bucket,
-            fact.propensity,
-            fact.suppressed,
-            fact.offer,
-            fact.template,
-            fact.channel,
-            fact.placement,
-            fact.device,
-            fact.agent,
-            event.occurred_at,
-            now,
-        )
-    )
-    picked = enumerate(fact.skus or ())
-    rows[exposure_skus] += [(project_id, event.id, i, fact.experiment_id, sku) for i, sku in picked]
-
-
-def _order_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
-    fact: Any = event.fact
-    rows[orders].append(
-        (
-            project_id,
-            event.id,
-            fact.order_id,
-            number,
-            fact.currency,
-            fact.net_minor,
-            fact.shipping_minor,
-            fact.tax_minor,
-            len(fact.lines),
-            fact.code,
-            fact.revision,
-            event.occurred_at,
-            now,
-        )
-    )
-    lines = rows[order_lines]
-    for i, line in enumerate(fact.lines):
-        lines.append(
+def _exposure_rows(project_id: int, items: Fresh, now: int) -> Rows:
+    rows: list[bulk.Row] = []
+    picked: list[bulk.Row] = []
+    for event, number in items:
+        fact = cast("Exposure", event.fact)
+        rows.append(
             (
                 project_id,
                 event.id,
+                fact.experiment_id,
+                number,
+                fact.variant,
+                fact.epoch,
+                fact.segment,
+                fact.bucket,
+                fact.propensity,
+                fact.suppressed,
+                fact.offer,
+                fact.template,
+                fact.channel,
+                fact.placement,
+                fact.device,
+                fact.agent,
+                event.occurred_at,
+                now,
+            )
+        )
+        if fact.skus:
+            picked += [(project_id, event.id, i, fact.experiment_id, sku) for i, sku in enumerate(fact.skus)]
+    return {exposures: rows, exposure_skus: picked}
+
+
+def _order_rows(project_id: int, items: Fresh, now: int) -> Rows:
+    heads: list[bulk.Row] = []
+    lines: list[bulk.Row] = []
+    for event, number in items:
+        name, fact = event.id, cast("Order", event.fact)
+        heads.append(
+            (
+                project_id,
+                name,
+                fact.order_id,
+                number,
+                fact.currency,
+                fact.net_minor,
+                fact.shipping_minor,
+                fact.tax_minor,
+                len(fact.lines),
+                fact.code,
+                fact.revision,
+                event.occurred_at,
+                now,
+            )
+        )
+        lines += [
+            (
+                project_id,
+                name,
                 i,
                 line.line_id,
                 line.sku,
@@ -327,46 +354,59 @@ def _order_rows(rows: Rows, project_id: int, event: Event, number: int, now: int
                 line.cost_minor,
                 line.offer,
             )
+            for i, line in enumerate(fact.lines)
+        ]
+    return {orders: heads, order_lines: lines}
+
+
+def _refund_rows(project_id: int, items: Fresh, now: int) -> Rows:
+    heads: list[bulk.Row] = []
+    parts: list[bulk.Row] = []
+    for event, number in items:
+        fact = cast("Refund", event.fact)
+        head = (project_id, event.id, fact.refund_id, fact.order_id, number, fact.currency, fact.amount_minor)
+        heads.append((*head, len(fact.lines), event.occurred_at, now))
+        parts += [
+            (project_id, event.id, i, part.line_id, part.quantity, part.amount_minor)
+            for i, part in enumerate(fact.lines)
+        ]
+    return {refunds: heads, refund_lines: parts}
+
+
+def _cancellation_rows(project_id: int, items: Fresh, now: int) -> Rows:
+    heads: list[bulk.Row] = []
+    for event, number in items:
+        fact = cast("Cancellation", event.fact)
+        head = (project_id, event.id, None, fact.order_id, number, None, None)
+        heads.append((*head, 0, event.occurred_at, now))
+    return {refunds: heads}
+
+
+def _interaction_rows(project_id: int, items: Fresh, now: int) -> Rows:
+    rows: list[bulk.Row] = []
+    for event, number in items:
+        fact = cast("Interaction", event.fact)
+        body = fact.data if fact.text is None else {**fact.data, "text": fact.text}
+        rows.append(
+            (
+                project_id,
+                event.id,
+                event.type,
+                number,
+                fact.experiment_id,
+                fact.variant,
+                fact.offer,
+                fact.sku,
+                fact.number,
+                _JSON.encode(body).decode() if body else None,
+                event.occurred_at,
+                now,
+            )
         )
+    return {interactions: rows}
 
 
-def _refund_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
-    fact: Any = event.fact
-    head = (project_id, event.id, fact.refund_id, fact.order_id, number, fact.currency, fact.amount_minor)
-    rows[refunds].append((*head, len(fact.lines), event.occurred_at, now))
-    parts = rows[refund_lines]
-    for i, part in enumerate(fact.lines):
-        parts.append((project_id, event.id, i, part.line_id, part.quantity, part.amount_minor))
-
-
-def _cancellation_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
-    fact: Any = event.fact
-    head = (project_id, event.id, None, fact.order_id, number, None, None)
-    rows[refunds].append((*head, 0, event.occurred_at, now))
-
-
-def _interaction_rows(rows: Rows, project_id: int, event: Event, number: int, now: int) -> None:
-    fact: Any = event.fact
-    body = fact.data if fact.text is None else {**fact.data, "text": fact.text}
-    rows[interactions].append(
-        (
-            project_id,
-            event.id,
-            event.type,
-            number,
-            fact.experiment_id,
-            fact.variant,
-            fact.offer,
-            fact.sku,
-            fact.number,
-            _JSON.encode(body).decode() if body else None,
-            event.occurred_at,
-            now,
-        )
-    )
-
-
-_FACT_ROWS: Final[dict[type[Fact], Callable[[Rows, int, Event, int, int], None]]] = {
+_FACT_ROWS: Final[dict[type[Fact], Callable[[int, Fresh, int], Rows]]] = {
     Exposure: _exposure_rows,
     Order: _order_rows,
     Refund: _refund_rows,
@@ -376,21 +416,22 @@ _FACT_ROWS: Final[dict[type[Fact], Callable[[Rows, int, Event, int, int], None]]
 
 
 def _fold(
-    connection: Connection, project: Project, fresh: Sequence[tuple[Event, int]], now: int
+    connection: Connection, project: Project, fresh: Sequence[tuple[Event, int]], now: int, known: Known
 ) -> dict[int, CustomerState]:
-    """Profiles and assignments after the fresh events, stored."""
-    before = customers.load_states(connection, sorted({number for _, number in fresh}))
-    after = dict(before)
+    """Profiles and assignments after the fresh events, stored: those that changed."""
+    before = customers.load_states(connection, {number for _, number in fresh}, known)
+    after: dict[int, CustomerState] = {}
+    currency = project.currency
     for event, number in fresh:
-        state = after[number]
-        profile = fold(state.profile, event, currency=project.currency)
+        state = after.get(number) or before[number]
+        profile = fold(state.profile, event, currency=currency)
         assignments = state.assignments
         if isinstance(event.fact, Exposure):
             assignments = _assigned(assignments, event.fact, event.occurred_at)
         if profile is not state.profile or assignments is not state.assignments:
             after[number] = CustomerState(number=number, profile=profile, assignments=assignments)
     customers.save_states(connection, project.id, before, after, now=now)
-    return {number: state for number, state in after.items() if state is not before[number]}
+    return after
 
 
 def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict[int, Assignment]:

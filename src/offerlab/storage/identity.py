@@ -16,6 +16,7 @@ from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.identity import Link, roots, standing
 from offerlab.intake.folding import unite
 from offerlab.storage import bulk
+from offerlab.storage.known import Known
 from offerlab.storage.tables import merges, vault
 
 _CHUNK: Final = 500
@@ -72,9 +73,14 @@ def _members(connection: Connection, condition: object, project_id: int) -> list
     return [Member(bytes(row.digest), row.customer, row.root) for row in connection.execute(query)]
 
 
-def has_links(connection: Connection, project_id: int) -> bool:
+def has_links(connection: Connection, project_id: int, known: Known | None = None) -> bool:
     """Whether any two ids were ever linked: until then nobody looks for families."""
-    return bulk.exists(connection, "SELECT 1 FROM merges WHERE project_id = ? LIMIT 1", (project_id,))
+    if known is not None and project_id in known.unlinked:
+        return False
+    found = bulk.exists(connection, "SELECT 1 FROM merges WHERE project_id = ? LIMIT 1", (project_id,))
+    if known is not None and not found:
+        known.unlinked.add(project_id)
+    return found
 
 
 def too_large(connection: Connection, project_id: int, links: Sequence[tuple[int, int]]) -> set[int]:

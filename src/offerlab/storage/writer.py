@@ -4,28 +4,34 @@ A commit costs one fsync whatever it holds, so the thread takes everything that 
 commit before. No timer: an idle service commits a lone event at once, a busy one batches by itself.
 """
 
+import asyncio
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import accumulate
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from offerlab.domain.event import Event, Rejection
 from offerlab.errors import Unavailable
 from offerlab.storage import events, rejected
-from offerlab.storage.database import writing
+from offerlab.storage.database import translated
 from offerlab.storage.events import Appended
+from offerlab.storage.known import Known
 from offerlab.storage.projects import Project
 
 MAX_GROUP: Final = 10_000
 MAX_WAITING: Final = 50_000
 STALL_S: Final = 0.5
 REFUSE_S: Final = 1.0
+IDLE_S: Final = 1.0
+"""A server's connection unused for so long goes back to the pool, which asks whether it still lives."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -33,7 +39,7 @@ class _Work(Struct, frozen=True):
     project: Project
     events: Sequence[Event]
     rejections: Sequence[Rejection]
-    done: "Future[Appended]"
+    done: "asyncio.Future[Appended]"
 
 
 class Writer:
@@ -58,6 +64,9 @@ class Writer:
         self._new_number = new_number
         self._now = now
         self._on_commit = on_commit
+        self._connection: Connection | None = None
+        self._used_at = 0.0
+        self._known = Known() if engine.dialect.name == "sqlite" else None
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._waiting = 0
         self._lock = threading.Lock()
@@ -70,13 +79,13 @@ class Writer:
 
     def submit(
         self, project: Project, batch: Sequence[Event], rejections: Sequence[Rejection] = ()
-    ) -> "Future[Appended]":
-        """Queue a batch; the future ends after the commit.
+    ) -> "asyncio.Future[Appended]":
+        """Queue a batch, on a running loop; the future ends after the commit.
 
         Raises:
             Unavailable: too much is waiting already, or the service is going down.
         """
-        done: Future[Appended] = Future()
+        done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         size = len(batch) + 1
         with self._lock:
             if self._closed:
@@ -124,6 +133,7 @@ class Writer:
                 self._write(group)
                 with self._lock:
                     self._waiting -= sum(len(work.events) + 1 for work in group)
+        self._let_go()
 
     def _next_group(self) -> tuple[list[_Work], bool]:
         """Wait for one piece of work, then take all that is there up to the limit."""
@@ -141,46 +151,101 @@ class Writer:
         return group, False
 
     def _write(self, group: list[_Work]) -> None:
-        self._begun_at = time.monotonic()
-        try:
-            self._commit(group)
-        except Unavailable as error:
-            self._refusing_until = time.monotonic() + REFUSE_S
-            for work in _open(group):
-                work.done.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
-            if len(group) > 1:
-                for work in _open(group):
-                    self._write([work])
-            else:
-                _log.exception("a batch could not be written")
-                group[0].done.set_exception(error)
-        finally:
-            self._begun_at = None
-
-    def _commit(self, group: list[_Work]) -> None:
         by_project: dict[int, list[_Work]] = {}
         for work in group:
             by_project.setdefault(work.project.id, []).append(work)
         for works in by_project.values():
-            self._commit_project(works)
+            self._write_project(works)
 
-    def _commit_project(self, works: list[_Work]) -> None:
+    def _write_project(self, works: list[_Work]) -> None:
+        self._begun_at = time.monotonic()
+        try:
+            appended = self._commit(works)
+        except Unavailable as error:
+            self._refusing_until = time.monotonic() + REFUSE_S
+            _tell(works, [error] * len(works))
+        except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
+            if len(works) > 1:
+                for work in works:
+                    self._write_project([work])
+            else:
+                _log.exception("a batch could not be written")
+                _tell(works, [error])
+        else:
+            ends = accumulate(len(work.events) for work in works)
+            _tell(
+                works,
+                [
+                    Appended(appended.outcomes[end - len(work.events) : end])
+                    for work, end in zip(works, ends, strict=True)
+                ],
+            )
+        finally:
+            self._begun_at = None
+
+    def _commit(self, works: list[_Work]) -> Appended:
         project = works[0].project
         batch = [event for work in works for event in work.events]
-        with self._committing, writing(self._engine) as connection:
+        with self._committing, self._writing() as connection:
             now = self._now()
-            appended = events.append(connection, project, batch, new_number=self._new_number, now=now)
+            appended = events.append(
+                connection, project, batch, new_number=self._new_number, now=now, known=self._known
+            )
             unread = [item for work in works for item in work.rejections]
             rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
         self._on_commit(project, batch, appended)
-        start = 0
-        for work in works:
-            end = start + len(work.events)
-            work.done.set_result(Appended(appended.outcomes[start:end]))
-            start = end
+        return appended
+
+    @contextmanager
+    def _writing(self) -> Generator[Connection]:
+        """A transaction on the writer's own connection, which is given up as soon as anything goes wrong.
+
+        Raises:
+            Unavailable: the store can't be reached, or stayed locked.
+        """
+        with translated():
+            try:
+                connection = self._connected()
+                with connection.begin():
+                    if self._known is not None:
+                        self._known.renew(connection)
+                    yield connection
+            except BaseException:
+                self._let_go()
+                raise
+            self._used_at = time.monotonic()
+
+    def _connected(self) -> Connection:
+        if self._connection is not None and self._known is None and time.monotonic() - self._used_at > IDLE_S:
+            self._let_go()
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(offerlab_write=True)
+        return self._connection
+
+    def _let_go(self) -> None:
+        if self._known is not None:
+            self._known.forget()
+        if self._connection is not None:
+            with suppress(Exception):  # it is broken, and that was told already
+                self._connection.close()
+            self._connection = None
 
 
-def _open(group: list[_Work]) -> list[_Work]:
-    """Those that nobody has answered yet."""
-    return [work for work in group if not work.done.done()]
+def _tell(works: Sequence[_Work], answers: Sequence[Appended | Exception]) -> None:
+    """Answer everybody, each loop woken once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Appended], Appended | Exception]]] = {}
+    for work, answer in zip(works, answers, strict=True):
+        by_loop.setdefault(work.done.get_loop(), []).append((work.done, answer))
+    for loop, told in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, told)
+
+
+def _settle(told: Sequence[tuple["asyncio.Future[Appended]", Appended | Exception]]) -> None:
+    for done, answer in told:
+        if done.done():
+            continue
+        if isinstance(answer, Exception):
+            done.set_exception(answer)
+        else:
+            done.set_result(answer)

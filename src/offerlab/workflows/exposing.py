@@ -94,7 +94,7 @@ class Exposures:
             Unavailable: the store refused it.
         """
         batch = [event for one in group for event in one.events]
-        coming = asyncio.wrap_future(self._writer.submit(project, batch))
+        coming = self._writer.submit(project, batch)
         while not (await asyncio.wait({coming}, timeout=LOOK_S))[0]:
             away, now = self._is_away(), time.monotonic()
             waiting = [*group, *self._gathered.get(project.id, ())]

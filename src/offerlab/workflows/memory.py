@@ -1,6 +1,7 @@
 """A bounded memory of customer states, so that most decisions read nothing."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from threading import Lock
 from typing import Final
 
@@ -37,11 +38,18 @@ class Memory:
 
     def put(self, project_id: int, digest: bytes, version: int, state: CustomerState) -> None:
         """Keep a state."""
+        self.put_all(project_id, version, {digest: state})
+
+    def put_all(self, project_id: int, version: int, states: Mapping[bytes, CustomerState]) -> None:
+        """Keep states, by vault digest."""
+        kept = self._states
         with self._lock:
-            self._states[project_id, digest] = (version, state)
-            self._states.move_to_end((project_id, digest))
-            while len(self._states) > self._capacity:
-                self._states.popitem(last=False)
+            for digest, state in states.items():
+                key = project_id, digest
+                kept[key] = (version, state)
+                kept.move_to_end(key)
+            while len(kept) > self._capacity:
+                kept.popitem(last=False)
 
     def offer(self, project_id: int, digest: bytes, version: int, state: CustomerState, *, begun: int) -> None:
         """Keep a state that was read, unless a newer one may have been told meanwhile.

@@ -1,7 +1,6 @@
 """Taking events: each on its own, none lost, answered after the commit."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Final, TypeVar
@@ -32,7 +31,10 @@ LONGEST_KEPT: Final = 65_536
 """Of a rejected event so many bytes are kept for a second try; a longer one leaves only its sample."""
 
 INLINE: Final = 20
-"""Up to so many events are translated on the caller's thread; more go to another one."""
+"""Up to so many events are translated on the caller's thread; more go to another one, for one may have to read."""
+
+INLINE_UNREAD: Final = 500
+"""The same where none of them reads anything."""
 
 _EXPLAINED: Final[dict[Outcome, str]] = {
     **OBJECTIONS,
@@ -98,7 +100,19 @@ def as_read(arrival: Arrival, index: int) -> Arrival:
     return arrival
 
 
-async def record(serving: Serving, sender: Sender, items: Sequence[T], read: Read[T]) -> Recorded:
+async def record_native(serving: Serving, sender: Sender, arrivals: Sequence[Arrival]) -> Recorded:
+    """Take a native batch, as it was read.
+
+    Raises:
+        Unavailable: nothing was stored; send it again.
+    """
+    reads = any(isinstance(one.said, NativeExposure) and one.said.decision_id is None for one in arrivals)
+    return await record(serving, sender, arrivals, as_read, inline=INLINE if reads else INLINE_UNREAD)
+
+
+async def record(
+    serving: Serving, sender: Sender, items: Sequence[T], read: Read[T], *, inline: int = INLINE
+) -> Recorded:
     """Take a batch of events.
 
     Args:
@@ -106,6 +120,7 @@ async def record(serving: Serving, sender: Sender, items: Sequence[T], read: Rea
         sender: who sends them.
         items: what was sent, one by one.
         read: what a source's item says.
+        inline: how many are translated on this thread, where no event sets off an experiment.
 
     Raises:
         Unavailable: nothing was stored; send it again.
@@ -113,14 +128,14 @@ async def record(serving: Serving, sender: Sender, items: Sequence[T], read: Rea
     runtime = serving.runtime
     snapshot = runtime.snapshot(sender.project_id)
     translator = _Translator(serving, snapshot, sender)
-    if len(items) > INLINE:
+    if len(items) > (INLINE if snapshot.automatic else inline):
         await asyncio.to_thread(translator.translate, items, read)
     else:
         translator.translate(items, read)
     appended_outcomes: Sequence[Outcome] = ()
     if translator.events or translator.rejections:
-        done = runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
-        appended_outcomes = (await asyncio.wrap_future(done)).outcomes
+        appended = await runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
+        appended_outcomes = appended.outcomes
     done_at = runtime.now()
     recorded = _recorded(translator, appended_outcomes, len(items))
     _note(runtime.tally, sender, translator, recorded, done_at)
@@ -129,12 +144,14 @@ async def record(serving: Serving, sender: Sender, items: Sequence[T], read: Rea
 
 def _note(tally: Tally, sender: Sender, translator: "_Translator", recorded: Recorded, now: int) -> None:
     """Count a request, and remember the last events of it."""
-    counts = Counter({"accepted": recorded.accepted, "duplicate": recorded.duplicates, "ignored": translator.ignored})
-    counts.update(item.code for item in recorded.rejected)
-    bad = {item.index: item for item in recorded.rejected}
+    counts = {"accepted": recorded.accepted, "duplicate": recorded.duplicates, "ignored": translator.ignored}
+    for item in recorded.rejected:
+        counts[item.code] = counts.get(item.code, 0) + 1
     names = {item.index: (item.id, item.type) for item in translator.rejections[-REMEMBERED:]}
-    firsts = list(zip(translator.owners, translator.events, strict=True))[-REMEMBERED:]
-    names |= {index: (event.id, event.type) for index, event in firsts}
+    last = translator.events[-REMEMBERED:]
+    for index, event in zip(translator.owners[-REMEMBERED:], last, strict=True):
+        names.setdefault(index, (event.id, event.type))
+    bad = {item.index: item for item in recorded.rejected}
     latest = [
         Latest(
             at=now,
@@ -146,11 +163,13 @@ def _note(tally: Tally, sender: Sender, translator: "_Translator", recorded: Rec
         )
         for index in sorted(names)[-REMEMBERED:]
     ]
-    lag = (now - max(event.occurred_at for _, event in firsts)) / SECOND if firsts and recorded.accepted else None
+    lag = (now - max(event.occurred_at for event in last)) / SECOND if last and recorded.accepted else None
     tally.note(sender.key_id, counts, latest, lag_s=lag)
 
 
 def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int) -> Recorded:
+    if len(outcomes) == outcomes.count("accepted") == len(set(translator.owners)) == count:
+        return Recorded(accepted=count, duplicates=0, rejected=[])
     by_item: dict[int, list[Outcome]] = {}
     for index, outcome in zip(translator.owners, outcomes, strict=True):
         by_item.setdefault(index, []).append(outcome)
@@ -179,6 +198,8 @@ class _Translator:
         self.ignored = 0
         self._serving = serving
         self._snapshot = snapshot
+        self._catalogue = snapshot.catalogue
+        self._automatic = bool(snapshot.automatic)
         self._publishable = sender.publishable
         self._source = sender.source
         self._now = serving.runtime.now()
@@ -206,7 +227,7 @@ class _Translator:
             raw = arrival.raw if arrival.kept else b""
             events = [msgspec.structs.replace(event, digest=arrival.digest, raw=raw) for event in events]
         self.events += events
-        self.owners += [index] * len(events)
+        self.owners += (index,) if len(events) == 1 else (index,) * len(events)
 
     def _reject(self, rejection: Rejection, raw: bytes, customer: str | None = None) -> None:
         kept = msgspec.structs.replace(
@@ -223,8 +244,8 @@ class _Translator:
             native = publishable_part(native)
         if isinstance(native, NativeExposure):
             return self._exposures(native)
-        event = event_of(native, fact_of(native, self._snapshot.catalogue), now=self._now)
-        return self._set_off(event) if self._snapshot.automatic else [event]
+        event = event_of(native, fact_of(native, self._catalogue), now=self._now)
+        return self._set_off(event) if self._automatic else [event]
 
     def _set_off(self, event: Event) -> list[Event]:
         """The event with what it sets off: exposures of all arms, and offers that wait for their time."""

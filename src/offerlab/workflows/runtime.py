@@ -247,8 +247,7 @@ class Runtime:
             told = zip(batch, appended.outcomes, strict=True)
             self._follower.committed(project.id, (event.id for event, outcome in told if outcome == "accepted"))
         version = self.snapshot(project.id).project.version
-        for digest, state in appended.states.items():
-            self.memory.put(project.id, digest, version, state)
+        self.memory.put_all(project.id, version, appended.states)
 
 
 def _without_detail(one: Latest) -> dict[str, object]:

@@ -5,7 +5,7 @@ others about once a second (`runtime`), so that it does not matter which of them
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Final
 
@@ -41,7 +41,9 @@ class Tally:
         self._untold: set[int] = set()
         self.lag_s = 0.0
 
-    def note(self, key_id: int | None, counts: Counter[str], latest: Iterable[Latest], *, lag_s: float | None) -> None:
+    def note(
+        self, key_id: int | None, counts: Mapping[str, int], latest: Iterable[Latest], *, lag_s: float | None
+    ) -> None:
         """Add one request.
 
         Args:
@@ -51,7 +53,8 @@ class Tally:
             lag_s: from happening to being on disk, of the newest event that was accepted.
         """
         with self._lock:
-            self._counts.update(counts)
+            for name, count in counts.items():
+                self._counts[name] += count
             self._latest.setdefault(key_id or 0, deque(maxlen=REMEMBERED)).extend(latest)
             self._untold.add(key_id or 0)
             if lag_s is not None:

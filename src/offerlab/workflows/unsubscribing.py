@@ -77,7 +77,7 @@ async def unsubscribe(runtime: Runtime, said: WayOut) -> None:
         digest=hashlib.blake2b(event_id.encode(), digest_size=16).digest(),
         fact=Interaction(experiment_id=said.experiment, data={"channel": said.channel, "source": "link"}),
     )
-    await asyncio.wrap_future(runtime.writer.submit(runtime.snapshot(said.project).project, [event]))
+    await runtime.writer.submit(runtime.snapshot(said.project).project, [event])
 
 
 def _unit(runtime: Runtime, said: WayOut) -> str | None:
