@@ -211,12 +211,12 @@ class Runtime:
         return min(failures, PATIENT) * (self.new_number() % 1_000) / 2_000
 
     def tell(self) -> None:
-        """Tell the other processes the latest events of each key.
+        """Tell the other processes the latest events of each key; an embedded store has none.
 
         Raises:
             Unavailable: the store can't be written; they are told later.
         """
-        told = self.tally.untold()
+        told = {} if self._follower is None else self.tally.untold()
         if not told:
             return
         bodies = {key: [_without_detail(one) for one in items] for key, items in told.items()}
