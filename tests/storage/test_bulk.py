@@ -9,7 +9,7 @@ from offerlab.storage import bulk, schema
 from offerlab.storage.database import open_engine, reading, writing
 from offerlab.storage.tables import events, interactions, profiles
 
-NASTY = ("", "NULL", "null", '"', "\\", '\\"', "{a,b}", " a b ", "a,b", "'", "\n\t", "커피", "%s ?", "x" * 5_000)
+NASTY = ("", "NULL", "null", '"', "\\", '\\"', "{a,b}", " a b ", "a,b", "'", "\n\t", "커피", "%s ?", "x" * 150)
 
 
 @pytest.fixture
