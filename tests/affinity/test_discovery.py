@@ -116,7 +116,17 @@ def test_real_groceries_hold_discoveries() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [shuffled_columns, shuffled_cells], ids=["items", "cells"])
 def test_real_baskets_shuffled_hold_no_discovery(shuffle: Shuffle) -> None:
-    """Online Retail's 14,124 baskets of 1 to hundreds of items, shuffled: no more discoveries than allowed."""
-    rng, (train, _) = seeded(), online_retail()
-    shown = sum(discoveries(count(shuffle(train, rng))) > 0 for _ in range(10))
+    """Online Retail's 14,124 baskets of 1 to hundreds of items, shuffled: no more discoveries than allowed.
+
+    Each round of trades leaves half of what lay together together, and pairs that met 500 times are slow to be
+    forgotten (after 5, 10, 15, 20, 25, 30 rounds 98,582, 38,806, 9,928, 679, 5 and 0 are left): the first 30 rounds
+    are not looked at, and each shuffle goes on from the one before.
+    """
+    rng, (baskets, _) = seeded(), online_retail()
+    for _ in range(6):
+        baskets = shuffle(baskets, rng)
+    shown = 0
+    for _ in range(10):
+        baskets = shuffle(baskets, rng)
+        shown += discoveries(count(baskets)) > 0
     assert shown <= binom.ppf(0.999, 10, LEVEL)

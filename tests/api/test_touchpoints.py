@@ -121,3 +121,60 @@ def test_a_tracking_mail_goes_with_and_without_its_block(service: Service) -> No
         assert arms_of(report, "repeat_purchase_rate")[arm]["n"] == len(members) > 10
         back = sum(name in names[::6] for name in members)
         assert arms_of(report, "repeat_purchase_rate")[arm]["mean"] == pytest.approx(back / len(members))
+
+
+def test_acceptance_is_told_per_exposed_and_per_shown_customer(service: Service) -> None:
+    """S104: who held the product in the cart was exposed and not shown it; both bases are told, each customer once."""
+    service.coffee_shop(metrics={"primary": "acceptance_rate"})
+    treated: list[tuple[str, bool]] = []
+    for i in range(40):
+        name, holds = f"c{i}", i % 4 == 0
+        cart = [{"sku": "coffee-machine"}, *([{"sku": "capsule-set"}] if holds else [])]
+        decision = service.decide(name, context={**AT_CHECKOUT, "cart": cart}, expose=True)["decisions"][0]
+        if decision["variant"] != "control":
+            assert decision["suppressed"] == ("in_cart" if holds else None)
+            treated.append((name, holds))
+    buyers = [name for name, holds in treated if not holds][:6]
+    service.send(*(order(name, f"{n}-{name}") for name in buyers for n in (1, 2)))
+    arm = arms_of(service.get("/v1/experiments/coffee-addon/report").json(), "acceptance_rate")["capsules-20"]
+    shown = sum(not holds for _, holds in treated)
+    assert (arm["n"], arm["shown"]) == (len(treated), shown)
+    assert (arm["mean"], arm["mean_shown"]) == (pytest.approx(6 / len(treated)), pytest.approx(6 / shown))
+
+
+def test_a_service_is_accepted_by_its_order_line(service: Service) -> None:
+    """S88: a warranty has neither stock nor parcel; it is offered, and accepted by the order that holds it."""
+    warranty = {"sku": "warranty", "name": "연장 보증", "price": "59000", "kind": "service"}
+    service.made("/v1/products", [*COFFEE, warranty])
+    service.made("/v1/offers", {**CAPSULES, "products": ["warranty"]})
+    arms = [{"key": "t", "offer": "capsules"}]
+    service.made("/v1/experiments", {**COFFEE_ADDON, "variants": arms, "metrics": {"primary": "acceptance_rate"}})
+    service.post("/v1/experiments/coffee-addon/start")
+    for name in ("c1", "c2"):
+        shown = service.decide(name, context=AT_CHECKOUT, expose=True)["decisions"][0]["offer"]
+        assert shown["products"][0]["sku"] == "warranty"
+    service.send(order("c1", "1", sku="warranty"))
+    report = service.get("/v1/experiments/coffee-addon/report").json()
+    assert arms_of(report, "acceptance_rate")["t"]["mean"] == 0.5
+
+
+def test_an_exposure_keeps_the_version_of_its_words(service: Service) -> None:
+    """S47: by decision, token or name, the exposure keeps the hash of its words; another wording has another one."""
+    service.coffee_shop()
+    kept: dict[str, set[str | None]] = {"control": set(), "capsules-20": set()}
+    for i in range(24):
+        answer = service.decide(f"c{i}", context=AT_CHECKOUT, expose=i % 3 == 0)
+        if i % 3:
+            by = {"decision_id": answer["decision_id"]} if i % 3 == 1 else {"experiment": "coffee-addon"}
+            assert service.send({"id": f"e{i}", "type": "exposure", "customer_id": f"c{i}", **by})["accepted"] == 1
+        exposure = service.get(f"/v1/customers/c{i}/export").json()["exposures"][0]
+        kept[answer["decisions"][0]["variant"]].add(exposure["template"])
+    (first,) = kept["capsules-20"]
+    assert (kept["control"], bool(first)) == ({None}, True)
+    service.post("/v1/experiments/coffee-addon/stop", {"serve": "capsules-20"})
+    service.call("PUT", "/v1/offers/capsules", {**CAPSULES, "message": {"en": {"title": "20% off", "body": "Now."}}})
+    service.made("/v1/experiments", {**COFFEE_ADDON, "key": "anew", "variants": [{"key": "t", "offer": "capsules"}]})
+    service.post("/v1/experiments/anew/start")
+    service.decide("c99", context=AT_CHECKOUT, experiments=["anew"], expose=True)
+    again = service.get("/v1/customers/c99/export").json()["exposures"][0]["template"]
+    assert again not in (None, first)

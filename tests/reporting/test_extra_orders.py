@@ -95,6 +95,29 @@ def test_without_a_control_nobody_knows_what_came_anyway() -> None:
     assert said.orders is None
 
 
+def test_a_return_needs_a_control() -> None:
+    """S106: with a control the return on the offer's cost has its range; without one it is not estimable."""
+    plans = MetricPlan(primary="orders_per_customer", secondary=("roi",))
+    arms = (Variant(key="a", weight=0.5, offer="x"), Variant(key="b", weight=0.5, offer="y"))
+    alone = next(one for one in read(1.2, 200, reorder(metrics=plans, variants=arms))[0].metrics if one.metric == "roi")
+    assert alone.undetermined is not None
+    assert (alone.undetermined.reason, alone.effects[0].absolute) == ("no_control", None)
+    against = reorder(metrics=plans)
+    crowd = simulate(CONTROL, Treatment(key="back", orders=1.2), customers=SIZE, seed=3)
+    cost = crowd.values["orders"] * crowd.arm * 200
+    values = {**crowd.values, "offer_cost": cost, "profit": crowd.values["revenue"] - cost}
+    cells = cells_from(values, crowd.arm, needed(against))
+    report = build_report(against, cells, as_of=AS_OF, currency="USD", version="test")
+    (effect,) = next(one for one in report.metrics if one.metric == "roi").effects
+    treated, control = crowd.arm == 1, crowd.arm == 0
+    gain = values["profit"][treated].mean() - values["profit"][control].mean()
+    assert effect.absolute is not None
+    assert effect.absolute.estimate == pytest.approx(gain / (cost[treated].mean() - cost[control].mean()))
+    assert effect.absolute.lower is not None
+    assert effect.absolute.lower < effect.absolute.estimate
+    assert report.money[0].roi == effect.absolute
+
+
 def test_every_export_says_what_an_extra_order_costs() -> None:
     """Markdown and HTML carry the sentence, in both languages, with its range or with the reason."""
     for orders, english, korean in (
