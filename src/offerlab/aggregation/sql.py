@@ -25,13 +25,10 @@ from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
 from offerlab.reporting.cells import Cell, Cells, Limit, Notes, Words
-from offerlab.reporting.measures import CAPPED, COVARIATES, MONEY, divisor
+from offerlab.reporting.measures import AGAIN_DAYS, CAPPED, COVARIATES, MONEY, divisor
 
 PRE_DAYS: Final = 90
 """How far back a customer's own past counts as a covariate."""
-
-AGAIN_DAYS: Final = 90
-"""Within how many days of the first order another one is a repeat purchase."""
 
 SEGMENTINGS: Final = ("segment", "channel", "placement", "device", "agent")
 """What a report may be cut by: what an exposure stores."""

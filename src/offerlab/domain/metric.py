@@ -181,8 +181,8 @@ METRICS: Final = _by_key(
     Metric(key="checkout_completion_rate", kind="proportion", unit="share"),
     Metric(key="cannibalisation_per_customer", kind="mean", unit="money", better="down"),
     Metric(key="repeat_purchase_rate", kind="proportion", unit="share"),
-    Metric(key="hours_to_accept", kind="duration", unit="hours", better="down", causal=False),
-    Metric(key="days_to_second_order", kind="duration", unit="days", better="down", causal=False),
+    Metric(key="hours_to_accept", kind="duration", unit="hours", better="down"),
+    Metric(key="days_to_second_order", kind="duration", unit="days", better="down"),
     Metric(key="satisfaction_score", kind="ratio", unit="count", causal=False),
 )
 """The metrics of the contract by key, and the satisfaction guardrail; definitions in docs/glossary.md."""

@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri
 from offerlab.domain.metric import MetricKind
 from offerlab.reporting.measures import COVARIATES, MEASURES, Measure
 from offerlab.reporting.split import Arms, Strata
+from offerlab.reporting.waiting import waiting
 from offerlab.stats import contrast, trust
 from offerlab.stats.adaptive import adaptive_difference
 from offerlab.stats.comparison import compare
@@ -102,6 +103,8 @@ def _contrast(asked: Asked, strata: Strata, reference: int, treatment: int, alph
     arms = strata.pairs(columns_of(measure), reference, treatment)
     if kind == "roi":
         said = _return_on_cost(arms, alphas)
+    elif kind == "duration":
+        said = _means([_waited(each, measure, strata.window_days) for each in arms], alphas)
     elif measure.denominator is not None:
         said = _ratio(arms, measure, alphas)
     elif kind == "proportion":
@@ -205,6 +208,11 @@ def _means(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:
         control, treated = arms[0].control, arms[0].treated
         return mean_differences(stack([control] * k), stack([treated] * k), alpha=np.array(alphas)).rows()
     return _read(arms, _stratified(arms, independent(*_levels(arms))), alphas)
+
+
+def _waited(arms: Arms, measure: Measure, window_days: int) -> Arms:
+    control, treated = (waiting(each, measure, window_days) for each in (arms.control, arms.treated))
+    return Arms(control, treated, arms.size)
 
 
 def _proportion(arms: Sequence[Arms], alphas: Sequence[float]) -> list[Outcome]:

@@ -24,7 +24,7 @@ _FEWEST_ARMS: Final = 2
 
 
 def factors_of(frame: Frame, offers: Sequence[Offer]) -> Factors | None:
-    """The read-out on the primary metric; None where fewer than two arms carry offers that are known.
+    """The read-out on the primary metric; None where it is a return or a time, or fewer than two arms have known offers.
 
     Args:
         frame: of the whole experiment.
@@ -33,7 +33,7 @@ def factors_of(frame: Frame, offers: Sequence[Offer]) -> Factors | None:
     experiment, key = frame.experiment, frame.experiment.metrics.primary
     known = {offer.key: offer for offer in offers}
     arms = [(i, known[arm.offer]) for i, arm in enumerate(experiment.variants) if arm.offer in known]
-    if len(arms) < _FEWEST_ARMS or frame.metric(key).kind == "roi":
+    if len(arms) < _FEWEST_ARMS or frame.metric(key).kind in {"roi", "duration"}:
         return None
     names, levels = _levels([offer for _, offer in arms])
     said = Factors(

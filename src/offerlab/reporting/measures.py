@@ -24,12 +24,18 @@ class Measure(Struct, frozen=True):
 
     Attributes:
         per: what one unit of the metric is in the numerator's integer: 1, or 3600 seconds per hour.
+        within: of a time until something: the days it is followed, 0 for the window; `numerator` are then the seconds
+            of those who did it, `denominator` whether they did.
     """
 
     numerator: str
     denominator: str | None = None
     per: int = 1
+    within: int | None = None
 
+
+AGAIN_DAYS: Final = 90
+"""Within how many days of the first order another one is a repeat purchase."""
 
 MEASURES: Final[dict[str, Measure]] = {
     "acceptance_rate": Measure("accepted"),
@@ -50,8 +56,8 @@ MEASURES: Final[dict[str, Measure]] = {
     "checkout_completion_rate": Measure("completed"),
     "cannibalisation_per_customer": Measure("displaced"),
     "repeat_purchase_rate": Measure("repeated"),
-    "hours_to_accept": Measure("accept_seconds", "accepted", per=3600),
-    "days_to_second_order": Measure("second_seconds", "repeated", per=86_400),
+    "hours_to_accept": Measure("accept_seconds", "accepted", per=3600, within=0),
+    "days_to_second_order": Measure("second_seconds", "repeated", per=86_400, within=AGAIN_DAYS),
     "satisfaction_score": Measure("rating_hundredths", "ratings", per=100),
 }
 """Every metric of the contract; the values are defined in docs/glossary.md."""

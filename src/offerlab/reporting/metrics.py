@@ -27,10 +27,12 @@ from offerlab.reporting.report import (
     Undetermined,
 )
 from offerlab.reporting.split import Strata
+from offerlab.reporting.waiting import waiting
 from offerlab.stats import effect as stats
 from offerlab.stats.bayesian import unit_loss
 from offerlab.stats.guardrail import Better, Margin, guard
 from offerlab.stats.looks import Rule, timeline
+from offerlab.stats.moments import Moments
 from offerlab.stats.pair import mean_level, ratio_level
 from offerlab.stats.peeking import safe_effect
 from offerlab.stats.prior import FALLBACK, Prior
@@ -38,6 +40,7 @@ from offerlab.stats.repeated import repeated_p_value
 from offerlab.stats.sequential import Look, alpha_now, is_burnt_in
 
 _LARGEST_MARGIN = 0.999  # a relative margin of one would let the metric vanish
+_OF_OFFERS = ("acceptance_rate", "hours_to_accept")
 _INNER = {"50": 0.5, "80": 0.2}
 
 
@@ -137,6 +140,8 @@ def _arm(frame: Frame, key: str, variant: int, why: Undetermined | None) -> Arm:
     tally = frame.strata.arm(variant)
     moments = frame.strata.cells.moments(columns_of(measure), [tally])[0]
     mean = se = None
+    if kind == "duration":
+        return _waiting_arm(name, tally.n, moments, measure, frame.strata.window_days)
     if why is None and tally.n and kind != "roi":
         if measure.denominator is None:
             level = mean_level(moments)
@@ -150,6 +155,17 @@ def _arm(frame: Frame, key: str, variant: int, why: Undetermined | None) -> Arm:
         return Arm(name, tally.n, mean, se, converted)
     shown = _sum(frame, variant, "shown")
     return Arm(name, tally.n, mean, se, converted, shown, converted / shown if shown else None)
+
+
+def _waiting_arm(name: str, n: int, moments: Moments, measure: Measure, window_days: int) -> Arm:
+    """An arm's time until something, over everybody; and over those who did it, whom the offer itself selects."""
+    if not n:
+        return Arm(name, n, None, None, 0)
+    level = mean_level(waiting(moments, measure, window_days))
+    se = sqrt(float(level.variance)) if n > 1 else None
+    did = float(moments.mean[1])
+    among = float(moments.mean[0]) / did / measure.per if did else None
+    return Arm(name, n, float(level.level), se, round(n * did), mean_among=among)
 
 
 def _sum(frame: Frame, variant: int, value: str) -> int:
@@ -181,8 +197,8 @@ def repeated_p(frame: Frame, key: str, effect: Effect) -> float:
 
 
 def _with_effect(experiment: Experiment, key: str) -> tuple[int, ...]:
-    """The arms that a metric has: all, or for the acceptance rate those with an offer."""
-    return tuple(i for i, arm in enumerate(experiment.variants) if key != "acceptance_rate" or arm.offer)
+    """The arms that a metric has: all, or for acceptance those with an offer."""
+    return tuple(i for i, arm in enumerate(experiment.variants) if key not in _OF_OFFERS or arm.offer)
 
 
 def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undetermined | None = None) -> Effect:

@@ -55,6 +55,7 @@ class Arm(Struct, frozen=True):
         se: standard error of `mean`; null below two customers.
         converted: customers whose value is not zero.
         shown: for `acceptance_rate`, customers who were shown the offer; `mean_shown` is accepted / shown, descriptive.
+        mean_among: of a time until something, its mean among those who did it, descriptive: the offer chooses them.
     """
 
     variant: str
@@ -64,6 +65,7 @@ class Arm(Struct, frozen=True):
     converted: int | None = None
     shown: int | None = None
     mean_shown: float | None = None
+    mean_among: float | None = None
 
 
 class Estimate(Struct, frozen=True):

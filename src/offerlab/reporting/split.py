@@ -82,6 +82,11 @@ class Strata:
         self._parts[part] = self._parts.get(part, self.cells.nobody) + tally
 
     @property
+    def window_days(self) -> int:
+        """How long outcomes count."""
+        return self._experiment.window_days
+
+    @property
     def follows_results(self) -> bool:
         """Whether the shares followed the results: plain means are then biased, and batches are weighted."""
         return self._experiment.adaptive is not None
