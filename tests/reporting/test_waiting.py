@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan, Variant
@@ -58,11 +57,9 @@ def test_the_mean_is_the_area_under_the_curve_and_its_range_the_means() -> None:
     judge, found = mean_difference(*arms, alpha=0.05), metric.effects[0].absolute
     assert isinstance(judge, Effect)
     assert found is not None
-    assert_allclose(
-        [found.estimate, found.lower, found.upper],
-        [judge.absolute.estimate, judge.absolute.lower, judge.absolute.upper],
-        rtol=1e-9,
-    )
+    assert found.estimate == pytest.approx(judge.absolute.estimate)
+    assert found.lower == pytest.approx(judge.absolute.lower)
+    assert found.upper == pytest.approx(judge.absolute.upper)
     assert found.upper is not None
     assert found.upper < 0
     assert metric.better == "down"

@@ -24,7 +24,7 @@ _FEWEST_ARMS: Final = 2
 
 
 def factors_of(frame: Frame, offers: Sequence[Offer]) -> Factors | None:
-    """The read-out on the primary metric; None where it is a return or a time, or fewer than two arms have known offers.
+    """The read-out on the primary metric; None for a return or a time, or fewer than two arms with known offers.
 
     Args:
         frame: of the whole experiment.
