@@ -6,7 +6,7 @@ import pytest
 
 from offerlab.errors import Misconfigured
 from offerlab.storage import lock
-from offerlab.storage.database import open_engine, reading
+from offerlab.storage.database import open_engine, reading, sweep, writing
 
 
 def test_sqlite_syncs_every_commit(tmp_path: Path) -> None:
@@ -19,6 +19,25 @@ def test_sqlite_syncs_every_commit(tmp_path: Path) -> None:
         }
     engine.dispose()
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+
+
+def test_what_was_deleted_is_in_no_file(tmp_path: Path) -> None:
+    """A key that was deleted stands in the write-ahead log until it is swept, and then nowhere."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    secret = b"the key of somebody who wants to be forgotten"
+
+    def found() -> bool:
+        return any(secret in file.read_bytes() for file in tmp_path.iterdir())
+
+    with writing(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE contact_keys (customer INTEGER PRIMARY KEY, secret BLOB)")
+        connection.exec_driver_sql("INSERT INTO contact_keys VALUES (1, ?)", (secret,))
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DELETE FROM contact_keys")
+    assert found()
+    sweep(engine)
+    assert not found()
+    engine.dispose()
 
 
 def test_one_process_holds_a_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

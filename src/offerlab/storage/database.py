@@ -5,7 +5,7 @@ that a transaction never finds out half-way that another one was first.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -93,6 +93,19 @@ def writing(engine: Engine) -> Generator[Connection]:
     """
     with translated(), engine.connect().execution_options(offerlab_write=True) as connection, connection.begin():
         yield connection
+
+
+def sweep(engine: Engine) -> None:
+    """Leave nothing of what was deleted beside the embedded store's file.
+
+    The write-ahead log keeps the pages of before until it is written over; here they go back and it is emptied. While
+    somebody reads an older view it can't be: then the next one does it, or the log's own limit.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.fetchall()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from offerlab.errors import InvalidInput, NotFound
 from offerlab.storage import customers, identity, subjects
 from offerlab.storage.audit import Deed, append
 from offerlab.storage.customers import digest_of, tombstone_of, tombstone_over
-from offerlab.storage.database import reading, writing
+from offerlab.storage.database import reading, sweep, writing
 from offerlab.storage.subjects import Request
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
@@ -167,6 +167,7 @@ def erase_digest(desk: Desk, own: bytes) -> Erased:
         desk.log(connection, "erase", f"customer:{own_tombstone.hex()[:16]}", after=after)
     for digest in digests:
         desk.runtime.memory.forget(desk.project_id, digest)
+    sweep(desk.runtime.engine)
     return Erased(known=bool(members), ids=len(digests), wiped=wiped, kept=kept)
 
 
