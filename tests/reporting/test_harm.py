@@ -69,8 +69,8 @@ def test_who_is_watched() -> None:
 
 @pytest.mark.slow
 def test_without_harm_a_pause_is_as_rare_as_promised() -> None:
-    """A/A, read after every 100 of 4,000 customers: at most 2.5 % pause; a test for one reading pauses far more."""
-    courses, step, whole = 400, 100, 4_000
+    """A/A, read after every 200 of 4,000 customers: at most 2.5 % pause; a test for one reading pauses far more."""
+    courses, step, whole = 150, 200, 4_000
     rng = np.random.default_rng(53)
     paused = naive = 0
     for _ in range(courses):

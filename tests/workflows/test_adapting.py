@@ -1,6 +1,7 @@
 """Weights that follow the results, through the service: batches, propensities, what is refused, what the pages say."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +105,22 @@ def test_a_plan_read_once_is_refused(service: Service) -> None:
     sent["variants"] = [{"key": "control"}, {"key": "other"}]
     refused = service.post("/v1/experiments", sent)
     assert (refused.status_code, refused.json()["field"]) == (422, "analysis.sequential")
+
+
+def test_a_shop_file_carries_all_of_it_and_applies_twice(service: Service, tmp_path: Path) -> None:
+    """What follows results, requires others and is guarded goes out and comes in elsewhere; a second time nothing."""
+    service.coffee_shop(**FOLLOWING)
+    after = {**COFFEE_ADDON, "key": "after", "requires": [{"experiment": "coffee-addon"}], "auto_pause": False}
+    service.made("/v1/experiments", after)
+    shop = service.get("/v1/definitions").json()
+    other = Service(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    try:
+        applied = other.post("/v1/apply", shop)
+        assert applied.status_code == 200, applied.text
+        known = other.get(KEY).json()
+        assert (known["status"], known["adaptive"]["floor"]) == ("running", 0.1)
+        assert other.get("/v1/experiments/after").json()["requires"][0]["experiment"] == "coffee-addon"
+        assert other.get("/v1/experiments/after").json()["auto_pause"] is False
+        assert other.post("/v1/apply", shop).json()["steps"] == []
+    finally:
+        other.close()
