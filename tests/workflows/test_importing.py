@@ -1,5 +1,10 @@
 """Files of a shop's own: columns mapped, bad rows listed with their lines, and going on where it stopped."""
 
+import os
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +12,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]  # carries no types
 import pytest
 from click.testing import CliRunner
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 from offerlab.cli import cli
 from offerlab.errors import InvalidInput
@@ -15,7 +20,8 @@ from offerlab.intake import sheets
 from offerlab.workflows import importing
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.importing import import_file
-from support.service import COFFEE, Service
+from support.find import ROOT
+from support.service import ADMIN, COFFEE, Service
 
 ORDERS = """Invoice,Who,When,Item,Qty,Price
 1001,c1,2026-09-01T10:00:00Z,capsule-set,2,18000
@@ -85,6 +91,61 @@ def test_an_import_goes_on_where_it_was_cut(service: Service, tmp_path: Path, mo
         import_file(desk_of(service), "orders", file, {}, cut)
     found = import_file(desk_of(service), "orders", file, {}, silent)
     assert (found.rows, found.done, found.skipped, found.bad) == (50, 30, 20, ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_an_import_killed_again_and_again_ends_whole(tmp_path: Path, kind: str) -> None:
+    """Kill -9 five times somewhere under way, then once to the end: every order there once, with all its lines."""
+    orders, lines = 8_000, 3
+    file = tmp_path / f"orders.{kind}"
+    table = pa.table(
+        {
+            "order_id": [f"o{i}" for i in range(orders) for _ in range(lines)],
+            "customer_id": [f"c{i % 900}" for i in range(orders) for _ in range(lines)],
+            "occurred_at": ["2026-09-01"] * (orders * lines),
+            "sku": [f"s{k}" for _ in range(orders) for k in range(lines)],
+            "unit_price": ["5"] * (orders * lines),
+        }
+    )
+    (csv.write_csv if kind == "csv" else parquet.write_table)(table, file)
+    command = [
+        sys.executable,
+        "-m",
+        "offerlab.cli",
+        "import",
+        "orders",
+        str(file),
+        "--data-dir",
+        str(tmp_path / "shop"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OFFERLAB_ADMIN_KEY": ADMIN}
+
+    def imported() -> int:
+        if not (tmp_path / "shop" / "offerlab.db").exists():
+            return 0
+        try:
+            with sqlite3.connect(tmp_path / "shop" / "offerlab.db") as store:
+                return int(store.execute("SELECT count(*) FROM orders").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0  # the schema is being made
+
+    stops = list[int]()
+    for kill in range(5):
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet) as running:  # noqa: S603 - ours
+            before = imported()
+            while running.poll() is None and imported() < before + 300 * (kill + 1):
+                time.sleep(0.005)
+            running.kill()
+        stops.append(imported())
+    assert 0 < stops[0] < stops[-1]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    with sqlite3.connect(tmp_path / "shop" / "offerlab.db") as store:
+        assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        found = store.execute("SELECT count(*), count(DISTINCT order_id), sum(lines) FROM orders").fetchone()
+    print(f"{kind}: killed at {stops} orders of {orders}; {done.stdout.splitlines()[-1:]}")  # noqa: T201 - for `pytest -s`
+    assert found == (orders, orders, orders * lines)
 
 
 def test_customers_bring_attributes_and_no_names(service: Service, tmp_path: Path) -> None:
