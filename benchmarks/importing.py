@@ -124,7 +124,8 @@ def main() -> None:
             print(
                 f"{sheet.suffix[1:]}: {lines:,} lines in {found[0]:,} orders: {cpu:.1f} s of processor time,"
                 f" {wall:.0f} s by the clock, {most:.0f} MB at most; {cpu / floor[0]:.1f} x a raw loop"
-                f" ({floor[0]:.1f} s, {floor[1]:.0f} s by the clock); Python {platform.python_version()}, {os.cpu_count()} cores,"
+                f" ({floor[0]:.1f} s, {floor[1]:.0f} s by the clock);"
+                f" Python {platform.python_version()}, {os.cpu_count()} cores,"
                 f" load {os.getloadavg()[0]:.0f}",
                 flush=True,
             )
