@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]  # carries no types
 from pyarrow import parquet
 
 ROOT: Final = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ from typing import Final
 
 from offerlab.domain.event import orphan_of
 from offerlab.errors import InvalidInput
-from offerlab.intake.arrival import Arrival, digest_over, native_of, read_object, refused
+from offerlab.intake.arrival import Arrival
 from offerlab.intake.mapping import (
     Amount,
     Body,
@@ -32,6 +32,7 @@ from offerlab.intake.mapping import (
     required,
     text_at,
 )
+from offerlab.intake.webhook import cancelled, nothing, once, state, told
 
 LINE: Final[dict[str, Source]] = {
     "line_id": Text(("id",)),
@@ -82,30 +83,24 @@ def arrivals(raw: bytes, topic: str) -> list[Arrival]:
 
     Test orders and refunds of shipping alone mean nothing here.
     """
-    try:
-        body = read_object(raw)
-    except InvalidInput as error:
-        return [refused(0, error, raw, event_id=None, kind=topic)]
-    if body.get("test") is True:
-        return [Arrival(said=None, raw=raw)]
-    try:
-        return list(_said(body, topic, raw))
-    except InvalidInput as error:
-        return [refused(0, error, raw, event_id=text_at(body, "id"), kind=topic)]
+    return told(raw, topic, lambda body: _said(body, topic, raw))
 
 
 def _said(body: Body, topic: str, raw: bytes) -> Iterable[Arrival]:
-    if topic == "refunds/create":
+    if body.get("test") is True:
+        yield nothing(raw)
+    elif topic == "refunds/create":
         yield _refund(body, {}, raw)
     elif topic in ORDERS and "line_items" not in body:
         # An edit names what changed; `orders/updated`, which Shopify sends with it, tells the whole order.
-        yield Arrival(said=None, raw=raw)
+        yield nothing(raw)
     elif topic in ORDERS:
         yield _order(body, raw)
         for refund in objects(body, "refunds"):
             yield _refund(refund, body, raw)
         if body.get("cancelled_at") is not None:
-            yield _cancellation(body, raw)
+            at, number = required(body, "cancelled_at"), required(body, "id")
+            yield cancelled("shopify", number, customer=customer_of(body), at=at, raw=raw)
     else:
         raise InvalidInput(f"{topic!r} is no topic that means anything here", field="X-Shopify-Topic")
 
@@ -113,15 +108,15 @@ def _said(body: Body, topic: str, raw: bytes) -> Iterable[Arrival]:
 def _order(body: Body, raw: bytes) -> Arrival:
     order = {**body, "line_items": [_line(line, body) for line in objects(body, "line_items")]}
     order["_shipping"] = str(sum((money(one, "price") for one in objects(body, "shipping_lines")), _NOTHING))
-    told = required(body, "updated_at", "created_at")
+    updated = required(body, "updated_at", "created_at")
     said = native_fields(ORDER, order)
     said |= {
-        "id": f"shopify:order:{required(body, 'id')}:{told}",
+        "id": f"shopify:order:{required(body, 'id')}:{updated}",
         "customer_id": customer_of(body),
         "occurred_at": required(body, "processed_at", "created_at"),
-        "revision": max(micros(told) or 0, 0),
+        "revision": max(micros(updated) or 0, 0),
     }
-    return Arrival(said=native_of(said), raw=raw, digest=digest_over(said, frozenset()), kept=True)
+    return state(said, raw)
 
 
 def _line(line: Body, order: Body) -> dict[str, object]:
@@ -162,7 +157,7 @@ def _refund(body: Body, order: Body, raw: bytes) -> Arrival:
         worth = sum((money(one, "subtotal") for one in objects(body, "refund_line_items")), _NOTHING)
         extra["_amount"] = str(max(worth + more, _NOTHING))
     if not lines:
-        return Arrival(said=None, raw=raw)
+        return nothing(raw)
     order_id = text_at(body, "order_id") or required(order, "id")
     inherited = {"_order_id": order_id, "_currency": order.get("currency"), "_lines": lines}
     said = native_fields(REFUND, {**body, **inherited, **extra})
@@ -171,24 +166,7 @@ def _refund(body: Body, order: Body, raw: bytes) -> Arrival:
         "customer_id": customer_of(order) if order else orphan_of(order_id),
         "occurred_at": required(body, "processed_at", "created_at"),
     }
-    return _once(said, raw)
-
-
-def _cancellation(body: Body, raw: bytes) -> Arrival:
-    number = required(body, "id")
-    said: dict[str, object] = {
-        "type": "order_cancelled",
-        "id": f"shopify:cancelled:{number}",
-        "order_id": number,
-        "customer_id": customer_of(body),
-        "occurred_at": required(body, "cancelled_at"),
-    }
-    return _once(said, raw)
-
-
-def _once(said: dict[str, object], raw: bytes) -> Arrival:
-    """What can be told by several topics, with more or less around it: its id alone says that it is the same."""
-    return Arrival(said=native_of(said), raw=raw, digest=digest_over({"id": said["id"]}, frozenset()))
+    return once(said, raw)
 
 
 def customer_of(body: Body) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from offerlab.domain.clock import iso
 from offerlab.domain.event import orphan_of
 from offerlab.errors import InvalidInput
-from offerlab.intake.arrival import Arrival, digest_over, native_of, read_object, refused
+from offerlab.intake.arrival import Arrival
 from offerlab.intake.mapping import (
     Amount,
     Body,
@@ -31,6 +31,7 @@ from offerlab.intake.mapping import (
     required,
     text_at,
 )
+from offerlab.intake.webhook import cancelled, nothing, once, state, told
 
 LINE: Final[dict[str, Source]] = {
     "line_id": Text(("id",)),
@@ -84,31 +85,24 @@ def arrivals(raw: bytes, topic: str, now: int) -> list[Arrival]:
         topic: of the header `X-WC-Webhook-Topic`.
         now: when it came, for what carries no time of its own.
     """
-    try:
-        body = read_object(raw)
-    except InvalidInput as error:
-        return [refused(0, error, raw, event_id=None, kind=topic)]
-    try:
-        return list(_said(body, topic, raw, now))
-    except InvalidInput as error:
-        return [refused(0, error, raw, event_id=text_at(body, "id"), kind=topic)]
+    return told(raw, topic, lambda body: _said(body, topic, raw, now))
 
 
 def _said(body: Body, topic: str, raw: bytes, now: int) -> Iterable[Arrival]:
     if topic == "order.deleted":
-        yield _cancellation(body, orphan_of(required(body, "id")), iso(now), raw)
+        number = required(body, "id")
+        yield cancelled("woocommerce", number, customer=orphan_of(number), at=iso(now), raw=raw)
     elif topic in ("order.created", "order.updated", "order.restored"):
         status = text_at(body, "status")
         if status not in COUNTED:
-            yield Arrival(said=None, raw=raw)
+            yield nothing(raw)
             return
         yield _order(body, raw)
         for refund in objects(body, "refunds"):
             yield _refund_inside(refund, body, raw)
         if status == "cancelled":
-            yield _cancellation(
-                body, customer_of(body), _utc(required(body, "date_modified_gmt", "date_created_gmt")), raw
-            )
+            number, customer = required(body, "id"), customer_of(body)
+            yield cancelled("woocommerce", number, customer=customer, at=_utc(_updated(body)), raw=raw)
     elif topic in ("refund.created", "order.refunded"):
         yield _refund(body, raw)
     else:
@@ -117,15 +111,15 @@ def _said(body: Body, topic: str, raw: bytes, now: int) -> Iterable[Arrival]:
 
 def _order(body: Body, raw: bytes) -> Arrival:
     lines = [_line(line) for line in objects(body, "line_items")]
-    told = required(body, "date_modified_gmt", "date_created_gmt")
+    updated = _updated(body)
     said = native_fields(ORDER, {**body, "line_items": lines})
     said |= {
-        "id": f"woocommerce:order:{required(body, 'id')}:{told}",
+        "id": f"woocommerce:order:{required(body, 'id')}:{updated}",
         "customer_id": customer_of(body),
         "occurred_at": _utc(required(body, "date_created_gmt")),
-        "revision": max(micros(told) or 0, 0),
+        "revision": max(micros(updated) or 0, 0),
     }
-    return Arrival(said=native_of(said), raw=raw, digest=digest_over(said, frozenset()), kept=True)
+    return state(said, raw)
 
 
 def _line(line: Body) -> dict[str, object]:
@@ -141,8 +135,7 @@ def _refund_inside(refund: Body, order: Body, raw: bytes) -> Arrival:
     total, back = money(order, "total"), abs(money(refund, "total"))
     whole = not total or back >= total
     share = str(merchandise) if whole else millionths(back * merchandise / total, "total")
-    told = _utc(required(order, "date_modified_gmt", "date_created_gmt"))
-    return _refund_event(refund, order, {"_amount": share}, customer_of(order), told, raw)
+    return _refund_event(refund, order, {"_amount": share}, customer_of(order), _utc(_updated(order)), raw)
 
 
 def _refund(body: Body, raw: bytes) -> Arrival:
@@ -168,24 +161,11 @@ def _refund_event(refund: Body, order: Body, extra: Body, customer: str, at_time
         "customer_id": customer,
         "occurred_at": at_time,
     }
-    return _once(said, raw)
+    return once(said, raw)
 
 
-def _cancellation(body: Body, customer: str, told: str, raw: bytes) -> Arrival:
-    number = required(body, "id")
-    said: dict[str, object] = {
-        "type": "order_cancelled",
-        "id": f"woocommerce:cancelled:{number}",
-        "order_id": number,
-        "customer_id": customer,
-        "occurred_at": told,
-    }
-    return _once(said, raw)
-
-
-def _once(said: dict[str, object], raw: bytes) -> Arrival:
-    """What can be told by several topics, with more or less around it: its id alone says that it is the same."""
-    return Arrival(said=native_of(said), raw=raw, digest=digest_over({"id": said["id"]}, frozenset()))
+def _updated(body: Body) -> str:
+    return required(body, "date_modified_gmt", "date_created_gmt")
 
 
 def _utc(moment: str) -> str:
