@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import text
 
 from offerlab.storage.database import reading
-from support.service import AT_CHECKOUT, Service
+from support.service import AT_CHECKOUT, CAPSULES, COFFEE, COFFEE_ADDON, Service
 
 
 def shopper(service: Service, customer: str = "c-7") -> None:
@@ -210,3 +210,25 @@ def test_retention_purges_what_has_served_its_purpose(service: Service) -> None:
     assert (orders, lines, deeds) == (["order"], ["order"], ["retention"])
     again = service.send({"id": "old view", "type": "product_viewed", "sku": "a", "customer_id": "c"})
     assert again["accepted"] == 0
+
+
+def test_the_record_of_processing_is_made_of_what_is_stored(service: Service) -> None:
+    """P15: controller, purposes, classes with their retention, attributes with theirs, channels and recipients."""
+    empty = service.get("/v1/processing-record").json()
+    assert [one["days"] for one in empty["classes"]] == [400, 1095, 1826, 90, None, 30, None]
+    assert (empty["attributes"], empty["channels"], empty["recipients"]) == ([], [], [])
+    sender = {"name": "오퍼랩", "contact": "02-123-4567", "opt_out": "080-123-4567"}
+    retention = {"behaviour": 100}
+    service.made("/v1/apply", {"settings": {"advertiser": sender, "retention": retention}})
+    age = {"name": "age", "type": "number", "purpose": "gifts by age"}
+    assert service.call("PUT", "/v1/attributes/age", age).status_code == 200
+    service.made("/v1/products", COFFEE)
+    service.made("/v1/offers", {**CAPSULES, "channel": "email", "placements": []})
+    service.made("/v1/experiments", COFFEE_ADDON)
+    service.post("/v1/experiments/coffee-addon/start")
+    found = service.get("/v1/processing-record").json()
+    assert (found["controller"], found["contact"]) == ("오퍼랩", "02-123-4567")
+    assert next(one["days"] for one in found["classes"] if one["name"] == "behaviour") == 100
+    assert found["attributes"] == [{"attribute": "age", "sensitive": True, "purpose": "gifts by age"}]
+    assert (found["channels"], found["consented"], len(found["purposes"])) == (["email"], ["email"], 3)
+    assert "c-" not in str(found), "nobody is named"

@@ -18,6 +18,7 @@ from offerlab.errors import InvalidInput
 from offerlab.workflows import joining, mending, privacy
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.privacy import Erased, Seen
+from offerlab.workflows.recordkeeping import ProcessingRecord, processing_record
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -164,6 +165,16 @@ async def get_suppression(request: AnyRequest, customer: FromPath[str]) -> Respo
 
 
 @get(
+    "/v1/processing-record",
+    opt=operation("read", "What personal data are processed, what for and how long", answers={200: ProcessingRecord}),
+)
+async def get_processing_record(request: AnyRequest) -> Response[bytes]:
+    """The record that the law asks for, made of what is stored."""
+    runtime, project = runtime_of(request), caller_of(request).project_id
+    return reply(await asyncio.to_thread(processing_record, runtime, project))
+
+
+@get(
     "/v1/privacy-requests",
     opt=operation("read", "Persons' requests with their deadlines", answers={200: Page}, query=QUERY),
 )
@@ -219,5 +230,6 @@ HANDLERS: Final[list[Any]] = [
     post_suppressions,
     get_suppression,
     list_requests,
+    get_processing_record,
     post_separate,
 ]
