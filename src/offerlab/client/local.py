@@ -14,7 +14,7 @@ from offerlab.assignment.wire import decode
 from offerlab.client.answers import Answer, Answers
 from offerlab.domain.customer import NOBODY
 from offerlab.domain.decision import Context, Decision, Request
-from offerlab.domain.money import from_micro, text
+from offerlab.domain.money import from_micro, micro_per_minor, text
 from offerlab.domain.naming import unit_of
 from offerlab.domain.offer import Offer
 
@@ -118,7 +118,9 @@ class Local:
     def _priced(self, skus: tuple[str, ...], offer: Offer) -> list[dict[str, object]]:
         currency, shelf = self._ruleset.settings.currency, self._ruleset.shelf.products
         products = [shelf[sku] for sku in skus if sku in shelf]
-        after = offer.discount.prices_after([product.price_micro for product in products])
+        after = offer.discount.prices_after(
+            [product.price_micro for product in products], micro_per_minor(currency), together=offer.kind == "bundle"
+        )
         return [
             {
                 "sku": product.sku,

@@ -1,6 +1,7 @@
 """Offers: what customers are told, in Korean and English, as one of them would meet it, and what the lint remarks."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,8 +13,9 @@ from offerlab.dashboard.doors import PAGE
 from offerlab.dashboard.frame import AnyRequest, Visit, enter, html
 from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.domain.decision import Context
-from offerlab.domain.offer import Offer
+from offerlab.domain.offer import Discount, Offer
 from offerlab.errors import NotFound
+from offerlab.messaging.currency import format_money
 from offerlab.reporting.lowest import OfferResult
 from offerlab.reporting.words import say
 from offerlab.workflows.presenting import ShownProduct
@@ -89,7 +91,11 @@ async def offer(request: AnyRequest, key: FromPath[str]) -> Response[Any]:
 def _list(request: AnyRequest) -> Response[Any]:
     visit = enter(request)
     speech = _speech(visit)
-    rows = [_row(visit, speech, one) for _, one in sorted(visit.snapshot.offers.items())]
+    serving: Serving = request.app.state.serving
+    rows = [
+        _row(visit, speech, one, _seen(serving, visit, one, None, visit.language))
+        for _, one in sorted(visit.snapshot.offers.items())
+    ]
     ranked = [each for each in tried_offers(visit.runtime, visit.visitor.project_id) if _is_ranked(each)]
     ranked.sort(key=lambda each: (_worth(each), each.experiment, each.variant))
     return html(request, "offers.html", visit=visit, rows=rows, lowest=[_tried(one, speech) for one in ranked])
@@ -109,7 +115,7 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
         request,
         "offer.html",
         visit=visit,
-        row=_row(visit, speech, known),
+        row=_row(visit, speech, known, seen[visit.language]),
         version=speech.count(known.version),
         customer=customer or "",
         cards=[_card(lang, one, speech) for lang, one in seen.items()],
@@ -180,33 +186,48 @@ def _card(lang: str, seen: Preview, speech: Speech) -> Card:
         title="" if message is None else message.title,
         body="" if message is None else message.body,
         benefit="" if message is None else message.benefit,
-        prices=[] if shown is None else [_price(one) for one in shown.products],
+        prices=[] if shown is None else [_price(one, speech.currency, lang) for one in shown.products],
         missing=None if seen.unrendered is None else words("offer_no_words", why=seen.unrendered),
         held=None if held is None else words("offer_held", why=held),
     )
 
 
-def _price(one: ShownProduct) -> str:
-    before = "" if one.price == one.offer_price else f"{one.price} → "
-    return f"{one.name} · {before}{one.offer_price}"
+def _price(one: ShownProduct, currency: str, lang: str) -> str:
+    before, after = (format_money(Decimal(price), currency, lang) for price in (one.price, one.offer_price))
+    return f"{one.name} · {after}" if before == after else f"{one.name} · {before} → {after}"
+
+
+def _discount(one: Discount, speech: Speech) -> str:
+    if one.value is None:
+        return speech.words(f"discount_{one.type}")
+    return (
+        speech.share(float(one.value) / 100)
+        if one.type == "percent"
+        else format_money(one.value, speech.currency, speech.language)
+    )
+
+
+def _title(one: Offer, seen: Preview, language: str) -> str:
+    """Its first words to nobody in particular; as they were typed where they need somebody."""
+    message = None if seen.offer is None else seen.offer.message
+    texts = message or one.message.get(language) or next(iter(one.message.values()), None)
+    return NOTHING if texts is None else texts.title or texts.body
 
 
 def _remark(one: Finding, language: str) -> Remark:
     return Remark(severity=one.severity, place=one.field, text=one.ko if language == "ko" else one.en)
 
 
-def _row(visit: Visit, speech: Speech, one: Offer) -> OfferRow:
+def _row(visit: Visit, speech: Speech, one: Offer, seen: Preview) -> OfferRow:
     names = [visit.snapshot.products[sku].name for sku in one.products if sku in visit.snapshot.products]
     used = sum(one.key in each.offer_keys() for each in visit.snapshot.experiments.values())
-    texts = one.message.get(visit.language) or next(iter(one.message.values()), None)
-    value = "" if one.discount.value is None else f" {one.discount.value:f}"
     return OfferRow(
         key=one.key,
         href=_href(one.key),
         kind=speech.words(f"kind_{one.kind}"),
         products=", ".join(names) or speech.words(f"match_{one.match}"),
-        discount=f"{speech.words(f'discount_{one.discount.type}')}{value}",
-        title=NOTHING if texts is None else texts.title or texts.body,
+        discount=_discount(one.discount, speech),
+        title=_title(one, seen, visit.language),
         experiments=speech.count(used),
     )
 

@@ -97,8 +97,13 @@ def to_minor(amount: Decimal, currency: str, *, field: str, negative: bool = Fal
 
 def micro_to_minor(micro: int, currency: str) -> int:
     """Millionths of the major unit as minor units, rounded half-even."""
-    per_minor = MICRO // 10 ** exponent(currency)
-    return round_ratio(micro, per_minor)
+    return round_ratio(micro, micro_per_minor(currency))
+
+
+def micro_per_minor(currency: str) -> int:
+    """How many millionths of the major unit make the smallest amount of a currency."""
+    per_minor: int = MICRO // 10 ** exponent(currency)
+    return per_minor
 
 
 def round_ratio(numerator: int, denominator: int) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from offerlab.domain.money import MICRO, spread
+from offerlab.domain.money import MICRO, round_ratio, spread
 from offerlab.domain.product import Product
 from offerlab.errors import InvalidDefinition
 
@@ -52,12 +52,24 @@ class Discount(Struct, frozen=True, kw_only=True):
             return max(0, price_micro - int(self.value * MICRO))
         return 0 if self.type == "gift" else price_micro
 
-    def prices_after(self, prices: Sequence[int]) -> list[int]:
-        """Unit prices of an offer's products after this discount; an amount is spread over several by price."""
-        if self.type != "amount" or len(prices) == 1:
-            return [self.price_after(price) for price in prices]
-        off = sum(prices) - self.price_after(sum(prices))
-        return [price - part for price, part in zip(prices, spread(off, list(prices)), strict=True)]
+    def prices_after(self, prices: Sequence[int], unit: int, *, together: bool) -> list[int]:
+        """Unit prices of an offer's products after this discount, as a till can charge them.
+
+        Args:
+            prices: in millionths.
+            unit: the currency's smallest amount, in millionths.
+            together: whether they are sold as one set: then the set's price is rounded and its saving is spread.
+
+        Returns:
+            In millionths; of a set they add up to the set's price.
+        """
+        if self.type in ("none", "free_shipping"):
+            return list(prices)
+        if len(prices) == 1 or not (together or self.type == "amount"):
+            return [unit * round_ratio(self.price_after(price), unit) for price in prices]
+        whole = sum(prices)
+        off = round_ratio(whole, unit) - round_ratio(self.price_after(whole), unit)
+        return [max(0, price - unit * part) for price, part in zip(prices, spread(off, list(prices)), strict=True)]
 
 
 class Timing(Struct, frozen=True, kw_only=True):

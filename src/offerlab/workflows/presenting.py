@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from offerlab.domain.clock import SECOND, iso
 from offerlab.domain.decision import Context, Decision
-from offerlab.domain.money import from_micro, text
+from offerlab.domain.money import from_micro, micro_per_minor, text
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
 from offerlab.messaging.context import context_for
@@ -89,7 +89,9 @@ def present(
     if isinstance(message, Unrendered):
         return message
     currency = snapshot.project.currency
-    prices = offer.discount.prices_after([product.price_micro for product in products])
+    prices = offer.discount.prices_after(
+        [product.price_micro for product in products], micro_per_minor(currency), together=offer.kind == "bundle"
+    )
     expires = offer.timing.expires_after_seconds
     due = now + offer.timing.delay_seconds * SECOND
     return ShownOffer(
