@@ -137,6 +137,7 @@ def test_wrong_calls_are_refused() -> None:
         pytest.param(0.1, {}, id="a real effect"),
         pytest.param(0.0, {"arms": 3, "rule": "top_two"}, id="top-two A/A"),
         pytest.param(0.0, {"arms": 3, "rule": "top_two", "floor": 0.01}, id="top-two A/A, floor of one percent"),
+        pytest.param(0.0, {"arms": 3, "rule": "top_two", "drift": 1.0}, id="top-two A/A with drift"),
     ],
 )
 def test_bandit_intervals_cover_as_promised(effect: float, how: dict[str, Any]) -> None:
