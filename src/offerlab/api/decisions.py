@@ -9,8 +9,7 @@ from litestar import Request
 from msgspec import Struct
 
 from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode_around, decode_small
-from offerlab.api.plain import Call, Route, Sent, declared, plain
-from offerlab.api.requests import (
+from offerlab.api.decision_requests import (
     MOST_CUSTOMERS,
     BulkCustomer,
     BulkEnvelope,
@@ -18,6 +17,7 @@ from offerlab.api.requests import (
     ContextBody,
     DecisionRequest,
 )
+from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.rights import allow
 from offerlab.api.routing import Parameter, operation
 from offerlab.domain.decision import Context

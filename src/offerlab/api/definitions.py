@@ -9,9 +9,10 @@ from litestar.params import FromPath
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import caller_of, change, runtime_of
+from offerlab.api.decision_requests import PreviewRequest
 from offerlab.api.decisions import context_of, serving_of
 from offerlab.api.lists import QUERY, Page, page_of
-from offerlab.api.requests import NewLayer, NewOffer, NewProduct, NewSegment, PreviewRequest
+from offerlab.api.requests import NewLayer, NewOffer, NewProduct, NewSegment
 from offerlab.api.responses import (
     LayerView,
     OfferView,

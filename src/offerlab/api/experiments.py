@@ -9,8 +9,7 @@ from litestar.params import FromPath
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import change
 from offerlab.api.definitions import patched, same_key, snapshot_of
-from offerlab.api.lists import QUERY, Page, page_of
-from offerlab.api.requests import (
+from offerlab.api.experiment_requests import (
     ApproveExperiment,
     DeclineExperiment,
     NewExperiment,
@@ -18,6 +17,7 @@ from offerlab.api.requests import (
     Reweigh,
     StopExperiment,
 )
+from offerlab.api.lists import QUERY, Page, page_of
 from offerlab.api.responses import ExperimentView, experiment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.experiment import EVERYONE, Experiment

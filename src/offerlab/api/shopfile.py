@@ -13,10 +13,10 @@ from msgspec import Meta, Struct
 
 from offerlab.affinity.matching_table import read_matching_table
 from offerlab.api.body import decode
+from offerlab.api.experiment_requests import NewExperiment
 from offerlab.api.requests import (
     Name,
     NewAttribute,
-    NewExperiment,
     NewLayer,
     NewMetric,
     NewOffer,
