@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator, default_rng
 
-from offerlab.affinity.baskets import BasketRules, Baskets, Purchase, collect, from_columns
+from offerlab.affinity.baskets import BasketRules, Baskets, collect, from_columns
+from offerlab.affinity.purchase import Purchase
 from realdata import shared_file
 
 CUT: Final = date(2011, 10, 1).toordinal()

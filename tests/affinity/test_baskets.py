@@ -11,12 +11,12 @@ from offerlab.affinity.baskets import (
     UNKNOWN,
     BasketRules,
     Baskets,
-    Purchase,
     between,
     collect,
     from_columns,
     in_terms_of,
 )
+from offerlab.affinity.purchase import Purchase
 from offerlab.errors import InvalidInput
 
 from .shops import baskets_of

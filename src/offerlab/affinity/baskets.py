@@ -15,6 +15,7 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from offerlab.affinity.purchase import Purchase
 from offerlab.errors import InvalidInput
 
 Ints = NDArray[np.int64]
@@ -22,23 +23,6 @@ Table = csr_array[np.int32, tuple[int, int]]
 
 UNKNOWN: Final = -1
 """Customer number of a basket whose customer is not known."""
-
-
-class Purchase(Struct, frozen=True):
-    """One line of one order.
-
-    Attributes:
-        basket: the order.
-        quantity: pieces; negative takes back pieces bought in the same basket.
-        customer: None where the shop does not know.
-        day: proleptic ordinal of the order's day (`date.toordinal()`); lines of one basket share it.
-    """
-
-    basket: str
-    sku: str
-    quantity: int = 1
-    customer: str | None = None
-    day: int = 0
 
 
 def every_sku(_: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-from offerlab.affinity.baskets import Purchase
+from offerlab.affinity.purchase import Purchase
 from offerlab.domain.clock import from_micros
 
 _SQL = """

@@ -1,17 +1,14 @@
-"""The product matching table, mined from the shop's own orders, reviews weighing in; and what changed since then."""
+"""The product matching table, mined from the shop's own orders, reviews weighing in; and what changed since then.
+
+What mines is imported when something is mined: it brings scipy, and a service should listen before that.
+"""
 
 from datetime import date
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from offerlab.affinity.baskets import BasketRules, Baskets, collect
-from offerlab.affinity.counting import count
-from offerlab.affinity.evidence import Floor, examine
-from offerlab.affinity.mining import Build, difference_of, mine, relations
-from offerlab.affinity.ratings import Rating, weights
-from offerlab.affinity.standins import stand_ins
 from offerlab.domain.clock import DAY, iso
 from offerlab.storage import builds, consents
 from offerlab.storage.baskets import purchases
@@ -19,6 +16,9 @@ from offerlab.storage.database import reading
 from offerlab.workflows.defining import put_relations
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
+
+if TYPE_CHECKING:
+    from offerlab.affinity.mining import Build
 
 DEFAULT_DAYS: Final = 365
 WHOLESALE: Final = 100
@@ -62,7 +62,7 @@ class Told(Struct, frozen=True, kw_only=True):
     lost: tuple[Pair, ...]
 
 
-def build_matches(desk: Desk, *, days: int = DEFAULT_DAYS, fewest_baskets: int = 5, periods: int = 0) -> Build:
+def build_matches(desk: Desk, *, days: int = DEFAULT_DAYS, fewest_baskets: int = 5, periods: int = 0) -> "Build":
     """Mine the orders of the last `days` and put the matches beside the curated relations.
 
     Args:
@@ -79,7 +79,14 @@ def rebuild(desk: Desk, *, days: int = DEFAULT_DAYS, periods: int = 0) -> Told:
     return _build(desk, days=days, fewest_baskets=5, periods=periods)[1]
 
 
-def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> tuple[Build, Told]:
+def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> "tuple[Build, Told]":
+    from offerlab.affinity.baskets import BasketRules, collect  # noqa: PLC0415 - see above
+    from offerlab.affinity.counting import count  # noqa: PLC0415 - likewise
+    from offerlab.affinity.evidence import Floor, examine  # noqa: PLC0415 - likewise
+    from offerlab.affinity.mining import difference_of, mine, relations  # noqa: PLC0415 - likewise
+    from offerlab.affinity.ratings import weights  # noqa: PLC0415 - likewise
+    from offerlab.affinity.standins import stand_ins  # noqa: PLC0415 - likewise
+
     now = desk.runtime.now()
     snapshot = desk.runtime.snapshot(desk.project_id)
     kept = snapshot.ruleset.settings.retention.contracts
@@ -92,7 +99,7 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> tuple
     rules = BasketRules(is_product=snapshot.products.__contains__, largest=WHOLESALE, fewest_baskets=fewest_baskets)
     baskets = collect(lines, rules)
     findings = examine(count(baskets), Floor(fewest_periods=periods))
-    build = mine(baskets, findings=findings, weights=_weights(baskets, reviews))
+    build = mine(baskets, findings=findings, weights=weights(baskets.items, reviews) if reviews else None)
     found = (*relations(build), *stand_ins(findings, snapshot.products))
     changed = difference_of(before, found)
     told = Told(
@@ -116,10 +123,6 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> tuple
         put_relations(desk, found, source="affinity")
         builds.add(connection, desk.project_id, now, {**msgspec.to_builtins(told), "days": days})
     return build, told
-
-
-def _weights(baskets: Baskets, reviews: dict[str, Rating]) -> Any:  # noqa: ANN401 - an array, or None
-    return weights(baskets.items, reviews) if reviews else None
 
 
 def _day(ordinal: int) -> str | None:
