@@ -49,7 +49,8 @@ def _fact(row: Row, lines: Sequence[Row]) -> tuple[Any, Fact]:
     mine = [line for line in lines if line["event_id"] == row["event_id"]]
     if "variant" in row and "bucket" in row:
         picked = tuple(one["sku"] for one in sorted(mine, key=lambda one: one["position"]))
-        return "exposure", Exposure(**{**_fields(Exposure, row), "skus": picked or None})
+        shown: dict[str, Any] = {**_fields(Exposure, row), "skus": picked or None}
+        return "exposure", Exposure(**shown)
     if "net_minor" in row:
         parts: Any = tuple(OrderLine(**_fields(OrderLine, line)) for line in mine)
         return "order", Order(**{**_fields(Order, row), "lines": parts})

@@ -106,7 +106,12 @@ def test_a_queue_without_a_bound_is_found(shop: Service, monkeypatch: pytest.Mon
     """The broken twin takes all of it: nobody is told to come again, and the queue grows past its bound."""
     monkeypatch.setattr(writer, "MAX_WAITING", 10**9)
     gate, append = threading.Event(), store.append
-    monkeypatch.setattr(store, "append", lambda *a, **more: (gate.wait(PATIENCE_S), append(*a, **more))[1])
+
+    def held_back(*sent: Any, **more: Any) -> Any:
+        gate.wait(PATIENCE_S)
+        return append(*sent, **more)
+
+    monkeypatch.setattr(store, "append", held_back)
     at = shop.at()
     with ThreadPoolExecutor(SENT) as pool:
         asked = [
