@@ -149,6 +149,7 @@ def test_who_comes_back_is_told_to_fetch(service: Service) -> None:
     async def work() -> None:
         back = Listener(service.app, address, {"last-event-id": "1"})
         await back.until(lambda one: len(notices(one.heard)) == 1)
+        assert notices(back.heard)[0]["type"] == "refetchEvaluation"
         await back.leave()
 
     run(service, work)

@@ -205,18 +205,18 @@ def effect_of(frame: Frame, key: str, reference: int, treatment: int, why: Undet
     """One treatment on one metric; `why` silences it."""
     names = [arm.key for arm in frame.experiment.variants]
     if why is not None:
-        return _silent(names[treatment], names[reference], why)
+        return silent(names[treatment], names[reference], why)
     looks = looks_at(frame.looks, key, names[treatment])
     n = frame.strata.n
     if not n:
-        return _silent(names[treatment], names[reference], Undetermined("no_units", "An arm has no customers."))
+        return silent(names[treatment], names[reference], Undetermined("no_units", "An arm has no customers."))
     today = alpha_now(n, frame.rule, [look.n for look in looks])
     alphas = [today, frame.rule.alpha, *(_INNER.values() if frame.detailed else ())]
     contrast = contrast_of(frame.asked(key), frame.strata, reference, treatment, alphas)
     now, first = _safe(contrast.said[0], frame, looks), contrast.said[1]
     if isinstance(now, stats.Undetermined) or isinstance(first, stats.Undetermined):
         said = now if isinstance(now, stats.Undetermined) else first
-        return _silent(names[treatment], names[reference], _reason(said))
+        return silent(names[treatment], names[reference], _reason(said))
     raw = _safe(contrast.raw[0], frame, looks) if contrast.adjusted else now
     chance, loss = _bayes(frame.metric(key), first)
     cautions = _cautions(frame, key, reference, treatment, now, contrast.strata)
@@ -335,7 +335,8 @@ def _estimate(said: stats.Outcome) -> Estimate:
     return Estimate(as_interval(said.absolute), _relative(said), said.p_value)
 
 
-def _silent(variant: str, reference: str, why: Undetermined) -> Effect:
+def silent(variant: str, reference: str, why: Undetermined) -> Effect:
+    """An effect of which nothing is said, and why."""
     return Effect(
         variant=variant,
         reference=reference,

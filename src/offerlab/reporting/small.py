@@ -6,7 +6,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from offerlab.reporting.cells import Cells
-from offerlab.reporting.report import Arm, Effect, Estimate, MetricResult, Undetermined
+from offerlab.reporting.metrics import silent
+from offerlab.reporting.report import Arm, MetricResult, Undetermined
 
 SMALLEST: Final = 10
 """Fewer customers than this are named and nothing more."""
@@ -35,22 +36,8 @@ def without(metric: MetricResult, arms: frozenset[str]) -> MetricResult:
     return replace(
         metric,
         arms=tuple(Arm(arm.variant, None, None, None) if arm.variant in arms else arm for arm in metric.arms),
-        effects=tuple(_without(each) if {each.variant, each.reference} & arms else each for each in metric.effects),
-    )
-
-
-def _without(effect: Effect) -> Effect:
-    return Effect(
-        variant=effect.variant,
-        reference=effect.reference,
-        absolute=None,
-        relative=None,
-        p_value=None,
-        p_value_adjusted=None,
-        chance_to_beat=None,
-        expected_loss=None,
-        method="none",
-        adjusted=False,
-        raw=Estimate(None, None, None),
-        undetermined=_WHY,
+        effects=tuple(
+            silent(each.variant, each.reference, _WHY) if {each.variant, each.reference} & arms else each
+            for each in metric.effects
+        ),
     )
