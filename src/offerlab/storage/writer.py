@@ -131,8 +131,6 @@ class Writer:
             group, ending = self._next_group()
             if group:
                 self._write(group)
-                with self._lock:
-                    self._waiting -= sum(len(work.events) + 1 for work in group)
         self._let_go()
 
     def _next_group(self) -> tuple[list[_Work], bool]:
@@ -163,17 +161,17 @@ class Writer:
             appended = self._commit(works)
         except Unavailable as error:
             self._refusing_until = time.monotonic() + REFUSE_S
-            _tell(works, [error] * len(works))
+            self._tell(works, [error] * len(works))
         except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
             if len(works) > 1:
                 for work in works:
                     self._write_project([work])
             else:
                 _log.exception("a batch could not be written")
-                _tell(works, [error])
+                self._tell(works, [error])
         else:
             ends = accumulate(len(work.events) for work in works)
-            _tell(
+            self._tell(
                 works,
                 [
                     Appended(appended.outcomes[end - len(work.events) : end])
@@ -182,6 +180,17 @@ class Writer:
             )
         finally:
             self._begun_at = None
+
+    def _tell(self, works: Sequence[_Work], answers: Sequence[Appended | Exception]) -> None:
+        """Answer everybody, each loop woken once; whoever is answered no longer counts as waiting."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Appended], Appended | Exception]]] = {}
+        for work, answer in zip(works, answers, strict=True):
+            by_loop.setdefault(work.done.get_loop(), []).append((work.done, answer))
+        with self._lock:
+            self._waiting -= sum(len(work.events) + 1 for work in works)
+        for loop, told in by_loop.items():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, told)
 
     def _commit(self, works: list[_Work]) -> Appended:
         project = works[0].project
@@ -229,16 +238,6 @@ class Writer:
             with suppress(Exception):  # it is broken, and that was told already
                 self._connection.close()
             self._connection = None
-
-
-def _tell(works: Sequence[_Work], answers: Sequence[Appended | Exception]) -> None:
-    """Answer everybody, each loop woken once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Appended], Appended | Exception]]] = {}
-    for work, answer in zip(works, answers, strict=True):
-        by_loop.setdefault(work.done.get_loop(), []).append((work.done, answer))
-    for loop, told in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, told)
 
 
 def _settle(told: Sequence[tuple["asyncio.Future[Appended]", Appended | Exception]]) -> None:
