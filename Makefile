@@ -27,7 +27,7 @@ check: dev ## every day: format, lint, types, imports, quick tests with coverage
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit types-pyright types-mypy lint contracts
 
 test: dev machine ## everything on SQLite and PostgreSQL, with browser, notebooks and clients
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
+	@$(BIN)/python scripts/suite.py -m "not slow" --numprocesses=$(WORKERS) --dist=worksteal
 
 luck: dev ## the quick tests with salts and examples drawn anew: a test that hangs on luck shows itself
 	@OFFERLAB_LUCK=yes $(BIN)/python -m pytest -m "$(QUICK)" --numprocesses=$(WORKERS) --dist=worksteal --quiet
@@ -91,5 +91,5 @@ contracts:
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
 
 unit:
-	@OFFERLAB_EXAMPLES=quick $(BIN)/python -m pytest -m "$(QUICK)" --numprocesses=$(WORKERS) --dist=worksteal --quiet \
+	@OFFERLAB_EXAMPLES=quick $(BIN)/python scripts/suite.py -m "$(QUICK)" --numprocesses=$(WORKERS) --dist=worksteal --quiet \
 		--cov --cov-branch --cov-report=term:skip-covered
