@@ -1,8 +1,8 @@
 """Group commit: concurrent requests share one transaction, and nobody is answered before it is on disk.
 
 A commit costs one fsync whatever it holds, so the thread takes everything that queued up while it was busy with the
-commit before. Whoever was answered together usually sends again together: for as many as the last group had, a moment is
-waited, because one commit of eight costs hardly more than one of one. A lone sender is never waited for.
+commit before. Whoever was answered together usually sends again together: for as many as the last group had, a moment
+is waited, because one commit of eight costs hardly more than one of one. A lone sender is never waited for.
 """
 
 import asyncio
