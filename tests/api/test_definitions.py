@@ -34,12 +34,16 @@ def test_a_definition_is_created_once(service: Service, path: str, body: dict[st
 
 
 def test_products_are_upserted(service: Service) -> None:
-    """A list answers with counts; one product with itself; prices keep their exact digits."""
+    """A list answers with counts; one that stands there otherwise is a conflict; prices keep their exact digits."""
     assert service.post("/v1/products", COFFEE).json() == {"created": 2, "updated": 0}
     assert service.post("/v1/products", [*COFFEE, {"sku": "x", "name": "X", "price": 0.5}]).json() == {
         "created": 1,
         "updated": 2,
     }
+    machine, capsules = COFFEE
+    assert service.post("/v1/products", machine).status_code == 200
+    other = service.post("/v1/products", {**capsules, "price": "1"})
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
     changed = service.patch("/v1/products/capsule-set", {"price": "17500", "stock": 3})
     assert (changed.json()["price"], changed.json()["stock"], changed.json()["unit_cost"]) == ("17500", 3, "9000")
     assert service.get("/v1/products/x").json()["price"] == "0.5"

@@ -12,6 +12,8 @@ def test_health_needs_no_key(service: Service) -> None:
     assert (ready["status"], ready["store"]) == ("ready", "reachable")
     for path in ("/metrics", "/schema/openapi.json"):
         assert service.get(path, key=None).status_code == 200
+    assert service.get("/metrics", key=None).headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
+    assert service.get("/sign-in", key=None).headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_storefront_routes_answer_any_shop_and_others_none(service: Service) -> None:

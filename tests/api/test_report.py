@@ -96,6 +96,28 @@ def test_the_report_comes_in_four_formats(service: Service) -> None:
     assert service.get(f"{path}?format=pdf").status_code == 422
 
 
+def test_refused_events_are_counted(service: Service) -> None:
+    """Each once, however often it was sent, and none that was mended and taken, as things stood at that moment."""
+    service.send({"id": "before", "type": "refund", "customer_id": "c"})
+    service.coffee_shop(metrics=METRICS)
+    path = "/v1/experiments/coffee-addon/report"
+
+    def told(query: str = "") -> tuple[int, str]:
+        report = service.get(path + query).json()
+        check = next(each for each in report["quality"]["checks"] if each["code"] == "rejected")
+        return report["funnel"]["rejected"], check["level"]
+
+    assert told() == (0, "pass")
+    for _ in range(3):
+        service.send({"id": "odd", "type": "order", "customer_id": "c", "order_id": 1, "colour": "red"})
+    service.send({"id": "v", "type": "product_viewed", "customer_id": "c"})
+    assert told() == (2, "look")
+    moment = service.at()
+    service.send({"id": "v", "type": "product_viewed", "customer_id": "c", "sku": "capsule-set"})
+    assert told() == (1, "look")
+    assert told(f"?as_of={moment}") == (2, "look")
+
+
 def test_reports_without_a_subject(service: Service) -> None:
     """Nobody's report is 404; a draft's is 409."""
     assert service.get("/v1/experiments/none/report").status_code == 404

@@ -20,7 +20,7 @@ from offerlab.aggregation.parts import MERGED, Part
 from offerlab.aggregation.picked import PICKED
 from offerlab.aggregation.statement import SPLITS, statement, with_clause
 from offerlab.domain.clock import DAY
-from offerlab.domain.experiment import Experiment
+from offerlab.domain.experiment import Experiment, started_at, stopped_at
 from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
@@ -74,7 +74,7 @@ class SqlEngine:
             cells=tuple(_cell(row, parts) for row in rows),
             limits={name: _limit(rows, name, below) for name, below in CAPPED.items() if below in needs.values},
             divisors=_divisors(needs.values, currency, arms.grain),
-            notes=self._notes(arms, segment_by, binds, swaps),
+            notes=self._notes(arms, segment_by, binds | _while_counting(experiment, as_of), swaps),
             engine=self.name,
             cut_by=segment_by,
         )
@@ -111,6 +111,7 @@ class SqlEngine:
             suppressed={(variant, reason): int(count) for variant, reason, count in suppressed},
             declines=dict(declines),
             words=tuple(sorted(words, key=lambda each: (each.variant, -each.at, each.text))),
+            rejected=int(self._connection.execute(text(_REFUSED), binds).scalar_one()),
         )
 
 
@@ -129,6 +130,20 @@ WHERE n.customer = p.number AND n.experiment_id = :experiment AND n.received_at 
   AND n.type IN ('offer_declined', 'feedback', 'complaint')
   AND n.occurred_at >= p.t0 AND n.occurred_at < p.t0 + :window
 GROUP BY p.variant, n.type, n.body ORDER BY p.variant, n.type, n.body"""
+
+_REFUSED: Final = """
+SELECT COUNT(DISTINCT COALESCE(r.event_id, CAST(r.id AS TEXT))) FROM rejected r
+WHERE r.project_id = :project AND r.received_at >= :since AND r.received_at <= :until
+  AND (r.code = 'conflict' OR NOT EXISTS (SELECT 1 FROM events e
+    WHERE e.project_id = r.project_id AND e.event_id = r.event_id AND e.received_at <= :as_of))"""
+"""Each event once, however often it was sent, and none that was mended and taken by then."""
+
+
+def _while_counting(experiment: Experiment, as_of: int) -> dict[str, int]:
+    """From the start until the last outcome that can count: nobody says whose outcome a refused event was."""
+    ended = stopped_at(experiment)
+    last = as_of if ended is None else ended + (experiment.window_days + experiment.refund_days) * DAY
+    return {"since": started_at(experiment), "until": min(as_of, last)}
 
 
 def _binds(experiment: Experiment, needs: Needs, project_id: int, currency: str, as_of: int) -> dict[str, Any]:

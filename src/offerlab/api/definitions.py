@@ -73,13 +73,13 @@ def same_key(sent: str, path: str, field: str) -> None:
     "/v1/products",
     opt=operation(
         "define",
-        "Create or update a product, or a list of them",
+        "Create a product, or create and update a list of them",
         body=(NewProduct, list[NewProduct]),
         answers={201: ProductView, 200: (ProductView, UpsertView)},
     ),
 )
 async def post_products(request: AnyRequest) -> Response[bytes]:
-    """One product: 201 when it is new, 200 when it stood there; a list: 200 with the counts."""
+    """One product: 201 when new, 200 when it stands there identical, 409 otherwise; a list: 200 with the counts."""
     body = await bounded(request, 10 * DEFINITION_LIMIT)
     if body.lstrip()[:1] == b"[":
         many = decode(body, _PRODUCTS)
@@ -96,7 +96,7 @@ async def post_products(request: AnyRequest) -> Response[bytes]:
     currency = snapshot_of(request).project.currency
 
     def one(desk: Desk) -> tuple[int, object]:
-        created, _ = defining.put_products(desk, [product])
+        created = defining.create_product(desk, product)
         return (201 if created else 200), product_view(product, currency)
 
     return await change(request, one, body=body)

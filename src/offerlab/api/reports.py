@@ -25,9 +25,9 @@ class OfferResults(Struct, frozen=True):
 
 _MEDIA: Final = {
     "json": "application/json",
-    "html": "text/html; charset=utf-8",
-    "csv": "text/csv; charset=utf-8",
-    "md": "text/markdown; charset=utf-8",
+    "html": "text/html",
+    "csv": "text/csv",
+    "md": "text/markdown",
 }
 _QUERY: Final = (
     Parameter("as_of", str | None, "what was known then: ISO 8601 with a zone; now without"),

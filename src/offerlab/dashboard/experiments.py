@@ -260,7 +260,7 @@ def _csv(read: list[Reading], speech: Speech) -> Response[Any]:
             ]
         )
     headers = {"Content-Disposition": 'attachment; filename="experiments.csv"', "Cache-Control": "no-store"}
-    return Response(out.getvalue().encode(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(out.getvalue().encode(), media_type="text/csv", headers=headers)
 
 
 def _plain(text: str) -> str:

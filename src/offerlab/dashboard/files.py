@@ -33,8 +33,8 @@ def _script(packed: bytes, request: AnyRequest) -> Response[bytes]:
     headers = {"Cache-Control": "private, max-age=86400", "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
-        return Response(packed, media_type="text/javascript; charset=utf-8", headers=headers)
-    return Response(gzip.decompress(packed), media_type="text/javascript; charset=utf-8", headers=headers)
+        return Response(packed, media_type="text/javascript", headers=headers)
+    return Response(gzip.decompress(packed), media_type="text/javascript", headers=headers)
 
 
 HANDLERS: Final[list[Any]] = [static_file]

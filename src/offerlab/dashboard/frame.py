@@ -194,7 +194,7 @@ def html(
             **values,
         )
     )
-    response = Response(body, status_code=status, media_type="text/html; charset=utf-8")
+    response = Response(body, status_code=status, media_type="text/html")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "no-store"
     if request.query_params.get("lang") in ("en", "ko"):

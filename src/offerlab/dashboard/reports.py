@@ -26,9 +26,9 @@ from offerlab.workflows.reading import as_text
 
 _FILES: Final = {
     "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "md": "text/markdown; charset=utf-8",
-    "html": "text/html; charset=utf-8",
+    "csv": "text/csv",
+    "md": "text/markdown",
+    "html": "text/html",
 }
 _KEEP: Final = "private, max-age=86400"
 """A picture's address names the moment of its numbers: it never changes."""

@@ -316,6 +316,11 @@ def started_at(experiment: Experiment) -> int:
     return first if first is not None else experiment.starts_at or 0
 
 
+def stopped_at(experiment: Experiment) -> int | None:
+    """When it was stopped for good, microseconds UTC; None before."""
+    return next((change.at for change in experiment.changes if change.status == "stopped"), None)
+
+
 def check_experiment(experiment: Experiment) -> None:
     """Refuse an experiment that contradicts itself.
 

@@ -72,7 +72,7 @@ class Notes(Struct, frozen=True, kw_only=True):
     Attributes:
         suppressed: customers by (variant, reason) whose first exposure carried no offer.
         declines: declines by (variant, reason). words: what customers wrote, by arm, the latest first.
-        rejected: events refused while the experiment ran, where the caller counted them.
+        rejected: events of the project refused while the experiment could count them; None where nobody looked.
     """
 
     suppressed: dict[tuple[int, str], int] = {}

@@ -44,6 +44,25 @@ def put_products(desk: Desk, items: Sequence[Product]) -> tuple[int, int]:
     return counts
 
 
+def create_product(desk: Desk, product: Product) -> bool:
+    """Store a new product.
+
+    Returns:
+        Whether it was created (False: it stood there already, identical).
+
+    Raises:
+        Conflict: another product has this sku.
+    """
+    with desk.change() as connection:
+        known = products.by_sku(connection, desk.project_id, [product.sku]).get(product.sku)
+        if known is not None:
+            same_or_conflict(known, product, f"product {product.sku!r}")
+            return False
+        products.upsert(connection, desk.project_id, [product], now=desk.runtime.now())
+        desk.log(connection, "define", f"product:{product.sku}", after=product)
+    return True
+
+
 def put_relations(desk: Desk, items: Sequence[Relation], *, source: str) -> None:
     """Replace the relations of one source (curated by a person, or mined) by these.
 
