@@ -86,10 +86,14 @@ class Process:
             time.sleep(0.02)
         return time.monotonic() - begun
 
+    @property
+    def pid(self) -> int:
+        """The number of the process; 0 while none runs."""
+        return 0 if self._running is None else self._running.pid
+
     def cpu_s(self) -> float:
         """Processor seconds that it has used since its start: what a busy machine does not stretch."""
-        pid = 0 if self._running is None else self._running.pid
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def is_ready(self) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from offerlab import cli, server
 from offerlab.storage import database, events, experiments, tables, writer
 from offerlab.storage.events import Appended
+from offerlab.workflows import serving
 
 
 def answers_early() -> None:
@@ -65,10 +66,20 @@ def waits_for_ever() -> None:
     server.END_S = 1e6  # type: ignore[misc]  # the fault
 
 
+def reads_at_any_price() -> None:
+    """Decides only when it knows the customer, however long the store takes to tell."""
+
+    async def patient(self: serving.Serving, snapshot: Any, digest: bytes) -> Any:
+        return await asyncio.wrap_future(self._submit(snapshot.project.id, digest))
+
+    serving.Serving._read_in_time = patient  # type: ignore[method-assign]  # the fault
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     "answers_early": answers_early,
     "counts_twice": counts_twice,
     "never_syncs": never_syncs,
+    "reads_at_any_price": reads_at_any_price,
     "starts_twice": starts_twice,
     "waits_for_ever": waits_for_ever,
 }

@@ -62,14 +62,26 @@ class Shelf:
 
     def __init__(self, project: Project) -> None:
         self.pen = Pen()
-        self.away = False
+        self.away = self.silent = False
         self.project = project
-        self.exposures = Exposures(cast("Writer", self.pen), lambda: self.away)
+        self.exposures = Exposures(cast("Writer", self.pen), self)
 
-    async def want(self, *names: str, patience_s: float = 60.0) -> "list[asyncio.Task[Sequence[str] | None]]":
+    def is_away(self) -> bool:
+        """As the test says."""
+        return self.away
+
+    def is_silent(self) -> bool:
+        """As the test says."""
+        return self.silent
+
+    async def want(
+        self, *names: str, patience_s: float = 60.0, patient: bool = False
+    ) -> "list[asyncio.Task[Sequence[str] | None]]":
         """One request for each name, all of them waiting."""
         tasks = [
-            asyncio.create_task(self.exposures.store(self.project, [event(name)], patience_s=patience_s))
+            asyncio.create_task(
+                self.exposures.store(self.project, [event(name)], patience_s=patience_s, patient=patient)
+            )
             for name in names
         ]
         await settle()
@@ -105,15 +117,36 @@ def test_the_next_batch_gathers_while_one_is_written(project: Project) -> None:
 
 
 def test_nobody_waits_for_a_store_that_is_away(project: Project) -> None:
-    """Once it is known to be away, those whose commit hangs and those behind them are told that nothing is known."""
+    """Those whose commit hangs and those behind them are told that nothing is known, and are written nevertheless."""
 
     async def work() -> None:
         shelf = Shelf(project)
         tasks = await shelf.want("a")
-        tasks += await shelf.want("b", "c")
+        tasks += await shelf.want("b")
+        tasks += await shelf.want("c", patient=True)
         shelf.away = True
         assert await answers(tasks) == [None] * 3
-        assert shelf.pen.batches == [["a"]]
+        await settle()
+        assert shelf.pen.batches == [["a"], ["b", "c"]]
+
+    asyncio.run(work())
+
+
+def test_only_who_sits_before_a_screen_gives_a_silent_store_up(project: Project) -> None:
+    """A mailing waits on for a commit that a shopper no longer waits for; both are of the same batch."""
+
+    async def work() -> None:
+        shelf = Shelf(project)
+        first = await shelf.want("a")
+        mailing, shopper = await shelf.want("b", patient=True), await shelf.want("c")
+        shelf.silent = True
+        assert await answers(first + shopper) == [None] * 2
+        shelf.silent = False
+        shelf.pen.end()
+        await settle()
+        shelf.pen.end()
+        assert await answers(mailing) == [["accepted"]]
+        assert shelf.pen.batches == [["a"], ["b", "c"]]
 
     asyncio.run(work())
 

@@ -1,6 +1,5 @@
 """The database stops answering under load; decisions go on. On a real server, through a proxy that cuts or swallows."""
 
-import asyncio
 import os
 import re
 import subprocess
@@ -25,7 +24,7 @@ from support.postgres import OWNER, Cluster
 from support.process import free_port
 from support.proxy import Mode, Proxy
 from support.service import ADMIN, COFFEE_ADDON
-from support.shoppers import Seen, ask_steadily, told
+from support.shoppers import Seen, Target, bare_handler, latencies, shop_steadily, told
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
@@ -56,6 +55,11 @@ class Replica:
                 if httpx.get(f"{self.url}/readyz").status_code == 200:
                     return
             time.sleep(0.1)
+
+    @property
+    def target(self) -> Target:
+        """Who shoppers ask."""
+        return Target(self.port, 0 if self._process is None else self._process.pid, key=ADMIN)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -155,14 +159,25 @@ def shop(new_postgres_database: Callable[[], str], proxy: Proxy, tmp_path: Path)
     made.close()
 
 
-def traffic(shop: Shop, seconds: float, *, begin: int = 0) -> list[Seen]:
-    """`RATE` decisions a second: one in two of a cached customer, the others of strangers; every fourth exposes."""
+def shopping(
+    shop: Shop, seconds: float, *, begin: int = 0, floor: Target | None = None
+) -> tuple[list[Seen], list[Seen]]:
+    """`RATE` decisions a second: one in two of a cached customer, the others of strangers; every fourth exposes.
+
+    Returns:
+        What they were told, and what a bare handler answered to as many in the same seconds.
+    """
 
     def body(i: int) -> dict[str, Any]:
         customer = f"cached-{i % CACHED}" if i % 2 else f"new-{begin + i}"
         return {"customer_id": customer, "expose": i % 4 == 0}
 
-    return asyncio.run(ask_steadily(shop.replica.port, ADMIN, body, rate=RATE, seconds=seconds))
+    return shop_steadily(shop.replica.target, body, rate=RATE, seconds=seconds, floor=floor)
+
+
+def traffic(shop: Shop, seconds: float, *, begin: int = 0) -> list[Seen]:
+    """The same without a floor."""
+    return shopping(shop, seconds, begin=begin)[0]
 
 
 @pytest.mark.parametrize("mode", ["refuse", "hang"])
@@ -175,7 +190,8 @@ def test_decisions_outlive_their_database(shop: Shop, mode: Mode) -> None:
     assert shop.bad(before) == []
     shop.proxy.switch(mode)
     connections = shop.proxy.accepted
-    during = traffic(shop, OUTAGE_S, begin=1_000_000)
+    with bare_handler(free_port()) as floor:
+        during, bare = shopping(shop, OUTAGE_S, begin=1_000_000, floor=floor)
     connections = shop.proxy.accepted - connections
     assert shop.bad(during) == []
     strangers = [one.answer for one in during if one.asked["customer_id"].startswith("new")]
@@ -188,7 +204,8 @@ def test_decisions_outlive_their_database(shop: Shop, mode: Mode) -> None:
     restarted = traffic(shop, 5, begin=2_000_000)
     assert shop.bad(restarted) == []
     for name, seen in (("before", before), (f"during ({connections} connections)", during), ("restarted", restarted)):
-        note("decisions through outages", f"database, {mode}, {name}: {told(seen)} (goal during it 50)")
+        beside = f" (goal 50); a bare handler in the same minute: {latencies(bare)}" if seen is during else ""
+        note("decisions through outages", f"database, {mode}, {name}: {told(seen)}{beside}")
     shop.replica.kill()
     (shop.folder / keeping.FILE).unlink()
     shop.replica.start()

@@ -1,6 +1,5 @@
 """Two replicas and a database that stands still (kill -STOP): decisions go on, an end ends, a race has one winner."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -17,9 +16,9 @@ import pytest
 from offerlab.client.local import Local
 from support.figures import note
 from support.postgres import Cluster, running_cluster
-from support.process import Process
+from support.process import Process, free_port
 from support.service import ADMIN, COFFEE_ADDON
-from support.shoppers import Seen, ask_steadily, told
+from support.shoppers import PATIENCE_S, Seen, Target, bare_handler, latencies, shop_steadily, told
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
@@ -27,7 +26,7 @@ STOP_S = float(os.environ.get("OFFERLAB_OUTAGE_S", "60"))
 RATE = 200
 ROUNDS = 50
 ARMS = [{"key": "control", "weight": 0.5}, {"key": "treatment", "weight": 0.5}]
-PATIENCE_S = 60.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +79,12 @@ def asked(i: int) -> dict[str, Any]:
     return {"customer_id": f"customer-{i % 500}" if i % 2 else f"new-{i}", "expose": i % 4 == 0}
 
 
-def traffic(service: Process, seconds: float) -> list[Seen]:
-    """Decisions at a steady rate."""
-    return asyncio.run(ask_steadily(service.port, ADMIN, asked, rate=RATE, seconds=seconds))
+def traffic(
+    service: Process, seconds: float, *, floor: Target | None = None, patience_s: float = PATIENCE_S
+) -> tuple[list[Seen], list[Seen]]:
+    """Decisions at a steady rate, and a bare handler's answers to as many in the same seconds."""
+    target = Target(service.port, service.pid, key=ADMIN)
+    return shop_steadily(target, asked, rate=RATE, seconds=seconds, floor=floor, patience_s=patience_s)
 
 
 def is_good(one: Seen, local: Local) -> bool:
@@ -94,38 +96,55 @@ def is_good(one: Seen, local: Local) -> bool:
     return bool(decision["variant"] == right and not (one.answer["stale"] and decision["exposed"]))
 
 
+def running(database: str, folder: Path, *, twin: str | None = None) -> tuple[Process, Local]:
+    """A service with one experiment, and who decides like it by itself."""
+    service = Process(folder, database_url=database, twin=twin)
+    service.start()
+    service.made("/v1/experiments", {**COFFEE_ADDON, "key": folder.name, "variants": ARMS})
+    service.made(f"/v1/experiments/{folder.name}/start", {})
+    answer = httpx.get(f"{service.url}/v1/ruleset", headers={"Authorization": f"Bearer {ADMIN}"})
+    return service, Local.load(answer.content)
+
+
 def test_decisions_outlive_a_stopped_database(cluster: Cluster, database: str, tmp_path: Path) -> None:
     """While the database stands still all answers are 200 with the right arm; then a change is served soon."""
-    service = Process(tmp_path, database_url=database)
-    service.start()
+    service, local = running(database, tmp_path / "steady")
     try:
-        service.made("/v1/experiments", {**COFFEE_ADDON, "key": "steady", "variants": ARMS})
-        service.made("/v1/experiments/steady/start", {})
-        answer = httpx.get(f"{service.url}/v1/ruleset", headers={"Authorization": f"Bearer {ADMIN}"})
-        local = Local.load(answer.content)
         traffic(service, 3)
-        with Standstill(cluster):
-            during = traffic(service, STOP_S)
+        with bare_handler(free_port()) as floor, Standstill(cluster):
+            during, bare = traffic(service, STOP_S, floor=floor)
         assert [one for one in during if not is_good(one, local)] == []
         begun = time.monotonic()
         while service.ask("POST", "/v1/experiments/steady/pause", {})[0] != 200:
-            assert time.monotonic() - begun < PATIENCE_S
+            assert time.monotonic() - begun < WAIT_S
             time.sleep(0.1)
         assert service.ask("POST", "/v1/decisions", {"customer_id": "c"})[1]["decisions"] == []
         took = time.monotonic() - begun
     finally:
         service.kill()
     what = f"database stopped by kill -STOP for {STOP_S:.0f} s under {RATE} requests/s: {told(during)} (goal 50)"
-    note("decisions through outages", f"{what}; after kill -CONT a change was answered and served in {took:.2f} s")
+    floor_told = f"a bare handler in the same minute: {latencies(bare)}"
+    after = f"after kill -CONT a change was answered and served in {took:.2f} s"
+    note("decisions through outages", f"{what}; {floor_told}; {after}")
+
+
+def test_a_twin_that_waits_for_its_database_is_found(cluster: Cluster, database: str, tmp_path: Path) -> None:
+    """Strangers whom a service only answers once the stopped database has told of them get no good answer."""
+    service, local = running(database, tmp_path / "twin", twin="reads_at_any_price")
+    try:
+        with Standstill(cluster):
+            during, _ = traffic(service, 2, patience_s=5)
+    finally:
+        service.kill()
+    bad = [one for one in during if not is_good(one, local)]
+    assert {one.status for one in bad} == {0}
+    assert {one.asked["customer_id"][:4] for one in during} - {one.asked["customer_id"][:4] for one in bad} <= {"cust"}
 
 
 def ended(cluster: Cluster, database: str, folder: Path, *, twin: str | None = None) -> float | None:
     """Seconds from SIGTERM to the end while the database stands still under traffic; None: it does not end."""
-    service = Process(folder, database_url=database, twin=twin)
-    service.start()
+    service, _ = running(database, folder, twin=twin)
     try:
-        service.made("/v1/experiments", {**COFFEE_ADDON, "key": folder.name, "variants": ARMS})
-        service.made(f"/v1/experiments/{folder.name}/start", {})
         with Standstill(cluster):
             traffic(service, 3)
             begun = time.monotonic()
@@ -155,7 +174,7 @@ def raced(pair: list[Process], key: str) -> list[int]:
     gate = threading.Barrier(len(pair))
 
     def start(service: Process) -> int:
-        gate.wait(PATIENCE_S)
+        gate.wait(WAIT_S)
         return service.ask("POST", f"/v1/experiments/{key}/start", {})[0]
 
     with ThreadPoolExecutor(len(pair)) as pool:

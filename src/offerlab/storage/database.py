@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 from offerlab.errors import Unavailable
 
@@ -113,7 +114,7 @@ def translated() -> Generator[None]:
     """Turn the driver's "not now" into ours; errors of the program pass as they are."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, NoneFree) as error:
         raise Unavailable("the store can't be reached or is busy") from error
     except DBAPIError as error:
         if error.connection_invalidated:

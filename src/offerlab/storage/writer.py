@@ -28,8 +28,6 @@ from offerlab.storage.projects import Project
 
 MAX_GROUP: Final = 10_000
 MAX_WAITING: Final = 50_000
-STALL_S: Final = 0.5
-REFUSE_S: Final = 1.0
 GATHER_S: Final = 0.002
 """So long after its last group was answered the writer waits for as many as it had: about one commit."""
 IDLE_S: Final = 1.0
@@ -53,6 +51,9 @@ class Writer:
         new_number: draws internal customer numbers.
         now: the clock, microseconds UTC.
         on_commit: called after each commit with its events and what they changed, before anybody is answered.
+
+    Attributes:
+        refused_at: when the store last refused a commit, by the process's own clock; 0 since the last one that ended.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Writer:
         self._closed = False
         self._last, self._told_at = 0, 0.0
         self._begun_at: float | None = None
-        self._refusing_until = 0.0
+        self.refused_at = 0.0
         self._thread = threading.Thread(target=self._run, name="offerlab-writer", daemon=True)
         self._thread.start()
 
@@ -105,14 +106,10 @@ class Writer:
         """Events queued and not yet committed."""
         return self._waiting
 
-    def is_refused(self) -> bool:
-        """Whether the store refused a commit just now."""
-        return time.monotonic() < self._refusing_until
-
-    def is_stalled(self) -> bool:
-        """Whether a commit has been under way for long: a large one, or a store that says nothing."""
+    def under_way_s(self) -> float:
+        """How long the commit of this moment has been under way: a large one, or a store that says nothing."""
         begun = self._begun_at
-        return begun is not None and time.monotonic() - begun > STALL_S
+        return 0.0 if begun is None else time.monotonic() - begun
 
     def instant(self) -> int:
         """A moment by which everything received is on disk: a report as of it never changes.
@@ -175,7 +172,7 @@ class Writer:
         try:
             appended = self._commit(works)
         except Unavailable as error:
-            self._refusing_until = time.monotonic() + REFUSE_S
+            self.refused_at = time.monotonic()
             self._tell(works, [error] * len(works))
         except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
             if len(works) > 1:
@@ -217,6 +214,7 @@ class Writer:
             )
             unread = [item for work in works for item in work.rejections]
             rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
+        self.refused_at = 0.0
         self._on_commit(project, batch, appended)
         return appended
 

@@ -2,13 +2,16 @@
 
 While one batch is being committed the next one gathers. Handing every request's exposure to the writer's thread and
 back by itself cost the loop more than the decision.
+
+Who is given up is told that nothing is known, and is written all the same if the store comes back to it: the storefront
+that sends the event again loses nothing, for the first exposure counts.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -18,9 +21,21 @@ from offerlab.storage.events import Appended
 from offerlab.storage.projects import Project
 from offerlab.storage.writer import Writer
 
-LOOK_S: Final = 0.1
+LOOK_S: Final = 0.01
 """So often those who wait for a commit look whether it is still worth it."""
 _log: Final = logging.getLogger(__name__)
+
+
+class Contact(Protocol):
+    """What is known of the store."""
+
+    def is_away(self) -> bool:
+        """Whether nobody should wait for it."""
+        ...
+
+    def is_silent(self) -> bool:
+        """Whether nobody before a screen should."""
+        ...
 
 
 class _Waiting(Struct, frozen=True, eq=False):
@@ -28,11 +43,13 @@ class _Waiting(Struct, frozen=True, eq=False):
 
     Attributes:
         until: when it no longer waits, by the process's own clock.
+        patient: whether nobody sits before a screen.
         done: outcomes of its events; None if nobody knows.
     """
 
     events: Sequence[Event]
     until: float
+    patient: bool
     done: "asyncio.Future[Sequence[str] | None]"
 
     def end(self, outcomes: Sequence[str] | None) -> None:
@@ -46,18 +63,28 @@ class Exposures:
 
     Args:
         writer: commits.
-        is_away: whether nobody should wait for the store now.
+        contact: whether the store answers.
     """
 
-    def __init__(self, writer: Writer, is_away: Callable[[], bool]) -> None:
+    def __init__(self, writer: Writer, contact: Contact) -> None:
         self._writer = writer
-        self._is_away = is_away
+        self._contact = contact
         self._gathered: dict[int, list[_Waiting]] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
 
-    async def store(self, project: Project, events: Sequence[Event], *, patience_s: float) -> Sequence[str] | None:
-        """The outcome of each event when all are on disk; None if they can't be written, or not in time."""
-        one = _Waiting(events, time.monotonic() + patience_s, asyncio.get_running_loop().create_future())
+    async def store(
+        self, project: Project, events: Sequence[Event], *, patience_s: float, patient: bool = False
+    ) -> Sequence[str] | None:
+        """The outcome of each event when all are on disk; None if they can't be written, or not in time.
+
+        Args:
+            project: whose they are.
+            events: of one request.
+            patience_s: how long it waits for a store that is busy.
+            patient: whether it waits as long for one that is silent; one that is away is not waited for.
+        """
+        done: asyncio.Future[Sequence[str] | None] = asyncio.get_running_loop().create_future()
+        one = _Waiting(events, time.monotonic() + patience_s, patient, done)
         self._gathered.setdefault(project.id, []).append(one)
         if project.id not in self._busy:
             self._busy[project.id] = asyncio.create_task(self._work(project))
@@ -67,7 +94,7 @@ class Exposures:
         """Write until nothing is left."""
         try:
             while gathered := self._gathered.pop(project.id, None):
-                if group := [one for one in gathered if not one.done.done()]:
+                if group := [one for one in gathered if not one.done.cancelled()]:
                     await self._write(project, group)
         finally:
             del self._busy[project.id]
@@ -96,9 +123,10 @@ class Exposures:
         batch = [event for one in group for event in one.events]
         coming = self._writer.submit(project, batch)
         while not (await asyncio.wait({coming}, timeout=LOOK_S))[0]:
-            away, now = self._is_away(), time.monotonic()
+            away, silent, now = self._contact.is_away(), self._contact.is_silent(), time.monotonic()
             waiting = [*group, *self._gathered.get(project.id, ())]
-            _give_up([one for one in waiting if away or now > one.until], "the store does not answer")
+            late = [one for one in waiting if away or now > one.until or (silent and not one.patient)]
+            _give_up(late, "the store does not answer")
             if all(one.done.done() for one in group):
                 coming.add_done_callback(_look_at)
                 return None

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from offerlab.domain.clock import DAY
 from offerlab.domain.event import Event
-from offerlab.errors import NotFound, OfferLabError, Unavailable
+from offerlab.errors import NotFound, Unavailable
 from offerlab.storage import events, latest
 from offerlab.storage import keys as stored_keys
 from offerlab.storage.database import reading, writing
@@ -50,7 +50,7 @@ class Runtime:
         run: a number of this process, another one at every start.
         listeners: called, in whatever thread, after rules have changed in memory; changed_at: when they last did.
         refreshed_at: when the rules were last compared with the store, microseconds UTC.
-        compared_at: the same by the process's own clock, which nobody sets.
+        compared_at: the same by the process's own clock, which nobody sets; lost_at: when that was last refused.
         from_disk: whether the rules served are those of the file, because the store was not there at the start.
     """
 
@@ -85,6 +85,7 @@ class Runtime:
         self.changed_at = 0
         self.refreshed_at = 0
         self.compared_at = time.monotonic()
+        self.lost_at = 0.0
         self.from_disk = False
 
     def new_event_id(self) -> str:
@@ -238,8 +239,9 @@ class Runtime:
                 failures = 0
             except Unavailable:
                 failures += 1
+                self.lost_at = time.monotonic()
                 _log.warning("the store can't be reached; serving goes on from memory")
-            except OfferLabError:
+            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
                 _log.exception("the rules could not be refreshed")
 
     def _committed(self, project: Project, batch: Sequence[Event], appended: Appended) -> None:

@@ -1,14 +1,15 @@
 """Deciding for a customer, now; and logging the exposure when that is asked for.
 
-The path of a decision never waits for a write, and for a read at most ten milliseconds behind a circuit breaker.
+The path of a decision never waits for a write, and for a read at most ten milliseconds behind a circuit breaker:
+once reads fail nobody waits for one, and whether they come in time again is tried beside a request.
 """
 
 import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -24,6 +25,7 @@ from offerlab.domain.touchpoint import TOUCHPOINTS
 from offerlab.errors import InvalidInput, OfferLabError, Unavailable
 from offerlab.storage.customers import digest_of
 from offerlab.storage.states import EmbeddedStates, ServerStates
+from offerlab.workflows.contact import Contact
 from offerlab.workflows.encoding import Asking, Encoding, Told
 from offerlab.workflows.exposing import Exposures
 from offerlab.workflows.planning import planned_of
@@ -32,12 +34,9 @@ from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.snapshot import Snapshot
 
 READ_S: Final = 0.010
-BREAK_S: Final = 1.0
-BREAK_AFTER: Final = 3
 EXPOSE_S: Final = 5.0
 MAILING_S: Final = 60.0
 READ_MANY_S: Final = 1.0
-AWAY_S: Final = 1.5
 _log: Final = logging.getLogger(__name__)
 
 
@@ -109,9 +108,9 @@ class Serving:
         self._states = EmbeddedStates(runtime.engine) if self._embedded else ServerStates(runtime.engine)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="offerlab-states")
         self._encodings: dict[int, Encoding] = {}
-        self._exposures = Exposures(runtime.writer, self._is_store_away)
-        self._failures = 0
-        self._closed_until = 0.0
+        self._contact = Contact(runtime, patience_s=self._patience_s, sound=self._sound)
+        self._exposures = Exposures(runtime.writer, self._contact)
+        self._behind: Future[CustomerState] | None = None
 
     def close(self) -> None:
         """End the readers."""
@@ -212,20 +211,21 @@ class Serving:
         self.runtime.memory.offer(snapshot.project.id, digest, version, state, begun=begun)
         return state
 
+    def _submit(self, project_id: int, digest: bytes) -> "Future[CustomerState]":
+        def read() -> CustomerState:
+            with self._contact.reading():
+                return self._states.read(project_id, digest)
+
+        return self._pool.submit(read)
+
     async def _read_in_time(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
         """The state, if it comes in time; one that comes late is remembered for the next request.
 
         Raises:
             TimeoutError: it did not come in time.
         """
-        project_id, version = snapshot.project.id, snapshot.project.version
-        begun = self.runtime.memory.rounds
-
-        def remember(late: "asyncio.Future[CustomerState]") -> None:
-            if not late.cancelled() and late.exception() is None:
-                self.runtime.memory.offer(project_id, digest, version, late.result(), begun=begun)
-
-        work = self._pool.submit(self._states.read, project_id, digest)
+        remember = self._remembering(snapshot, digest)
+        work = self._submit(snapshot.project.id, digest)
         coming = asyncio.wrap_future(work)
         done, _ = await asyncio.wait({coming}, timeout=self._patience_s)
         if not done:
@@ -233,6 +233,38 @@ class Serving:
                 coming.add_done_callback(remember)
             raise TimeoutError
         return coming.result()
+
+    def _read_behind(self, snapshot: Snapshot, digest: bytes) -> None:
+        """Read a state for which nobody waits, and find out whether reads come in time again."""
+        if self._behind is not None and not self._behind.done():
+            return
+        remember, begun = self._remembering(snapshot, digest), time.monotonic()
+        self._behind = self._submit(snapshot.project.id, digest)
+        coming = asyncio.wrap_future(self._behind)
+
+        def judge(done: "asyncio.Future[CustomerState]") -> None:
+            if remember(done) and time.monotonic() - begun <= self._patience_s:
+                self._contact.reached()
+
+        coming.add_done_callback(judge)
+
+    def _remembering(self, snapshot: Snapshot, digest: bytes) -> Callable[["asyncio.Future[CustomerState]"], bool]:
+        """Keeps a state that is read from now on; whether there was one."""
+        project_id, version, memory = snapshot.project.id, snapshot.project.version, self.runtime.memory
+        begun = memory.rounds
+
+        def remember(late: "asyncio.Future[CustomerState]") -> bool:
+            if late.cancelled() or late.exception() is not None:
+                return False
+            memory.offer(project_id, digest, version, late.result(), begun=begun)
+            return True
+
+        return remember
+
+    def _sound(self) -> None:
+        """Ask for the state of nobody, to hear whether the store answers; an embedded one needs no asking."""
+        if not self._embedded and (self._behind is None or self._behind.done()):
+            self._behind = self._submit(0, b"")
 
     async def prefetch(self, project_id: int, customer_ids: Sequence[object]) -> None:
         """Bring the states of these customers into memory by one read, where the store is a server.
@@ -243,7 +275,7 @@ class Serving:
             InvalidInput: an id is no id.
         """
         states = self._states
-        if isinstance(states, EmbeddedStates) or time.monotonic() < self._closed_until:
+        if isinstance(states, EmbeddedStates) or self._contact.reads_fail:
             return
         snapshot, memory = self.runtime.snapshot(project_id), self.runtime.memory
         units = [unit for one in customer_ids if (unit := unit_of(one)) is not None]
@@ -256,35 +288,30 @@ class Serving:
         try:
             found = await asyncio.wait_for(coming, READ_MANY_S)
         except (TimeoutError, Unavailable) as error:
-            self._closed_until = time.monotonic() + BREAK_S
-            _log.warning("the states of a mailing can't be read (%s); decisions go on by hash alone", error)
+            self._contact.failed()
+            _log.warning("the states of a mailing can't be read together (%s)", error)
             return
         for digest, state in found.items():
             memory.offer(project_id, digest, snapshot.project.version, state, begun=begun)
 
-    def _is_store_away(self) -> bool:
-        """Whether nobody should wait for a commit now: it was refused, or it hangs and reads hang too."""
-        writer = self.runtime.writer
-        if writer.is_refused() or self.runtime.from_disk:
-            return True
-        now = time.monotonic()
-        return writer.is_stalled() and (now < self._closed_until or now - self.runtime.compared_at > AWAY_S)
-
     async def _read(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
-        if time.monotonic() < self._closed_until:
-            return UNREAD
+        contact = self._contact
+        if contact.reads_fail:
+            if not contact.may_try():
+                return UNREAD
+            if not self._embedded:
+                self._read_behind(snapshot, digest)
+                return UNREAD
         try:
             if self._embedded:
                 state = self._states.read(snapshot.project.id, digest)
             else:
                 state = await self._read_in_time(snapshot, digest)
         except (TimeoutError, OfferLabError, sqlite3.Error) as error:
-            self._failures += 1
-            if self._failures >= BREAK_AFTER:
-                self._closed_until = time.monotonic() + BREAK_S
+            if contact.failed():
                 _log.warning("customer states can't be read (%s); decisions go on by hash alone", error)
             return UNREAD
-        self._failures = 0
+        contact.reached()
         return state
 
     async def _expose(
@@ -307,7 +334,7 @@ class Serving:
             if one.experiment_id not in exposed
             and (state.known or settled_without_state(snapshot.ruleset, one, request, now))
         ]
-        if not fresh or self._is_store_away():
+        if not fresh or self._contact.is_away():
             return exposed
         events = [
             Event(
@@ -322,7 +349,7 @@ class Serving:
             for one, suppressed in fresh
         ]
         patience_s = MAILING_S if patient else EXPOSE_S
-        outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s)
+        outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
         if outcomes is None:
             return exposed
         written = zip(fresh, outcomes, strict=True)
