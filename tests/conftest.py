@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from support.browser import running_browser
+from support.browser import new_context, running_browser
 from support.find import find_korean_font
 from support.luck import LUCK
 from support.postgres import Cluster, running_cluster
@@ -79,7 +79,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def browser_context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile of its own: no cookies, 1280 x 800."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = new_context(browser, viewport={"width": 1280, "height": 800})
     yield context
     context.close()
 

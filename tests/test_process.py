@@ -1,7 +1,6 @@
 """The service as its own process: how it starts, what it refuses, how it ends."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,15 +10,15 @@ from pathlib import Path
 
 import httpx
 
-PATIENCE_S = 60.0
+from support.process import free_port
+
+PATIENCE_S = 180.0
 
 
 @contextmanager
 def _serving(folder: Path, **environment: str) -> Generator[tuple[subprocess.Popen[str], str]]:
     """`offerlab serve` on an embedded store, with the address it was told to listen on; ended afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OFFERLAB_")}
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "offerlab", "serve", "--data-dir", str(folder), "--port", str(port)],

@@ -9,6 +9,7 @@ import pytest
 
 from client.through import ThroughService
 from offerlab.client.http import Client
+from offerlab.domain.clock import DAY, MINUTE
 from support.service import ADMIN, Service
 
 GUIDE = Path(__file__).parents[2] / "docs" / "client.md"
@@ -19,9 +20,11 @@ def test_the_guide_runs(tmp_path: Path) -> None:
     """Every block marked `run` runs against the service, and its events are stored."""
     service = Service(f"sqlite:///{tmp_path}/offerlab.db")
     try:
+        now = time.time_ns() // 1000
+        service.time = now - DAY
         service.coffee_shop()
-        service.time = time.time_ns() // 1000 + 10_000_000
-        with Client("http://shop", ADMIN, transport=ThroughService(service)) as client:
+        service.time = now + MINUTE
+        with Client("http://shop", ADMIN, timeout=60, transport=ThroughService(service)) as client:
             names: dict[str, Any] = {"client": client, "now": service.at()}
             for block in BLOCKS:
                 exec(compile(block, str(GUIDE), "exec"), names)  # noqa: S102 - the guide's own examples

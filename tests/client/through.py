@@ -1,7 +1,6 @@
 """Ways for a client's requests to travel in tests: into the real service in process, or to a scripted server."""
 
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,12 +33,12 @@ class ThroughService(httpx.BaseTransport):
 
 
 class Reply(Struct, frozen=True):
-    """What the scripted server answers once; `pause` in seconds, status 0 hangs up."""
+    """What the scripted server answers once; status 0 hangs up, and whoever hangs answers when the script is over."""
 
     status: int
     body: bytes = b"{}"
     headers: dict[str, str] = {}
-    pause: float = 0.0
+    hangs: bool = False
 
 
 class Script(Struct):
@@ -53,7 +52,7 @@ class Script(Struct):
 @contextmanager
 def scripted(*replies: Reply) -> Generator[Script]:
     """A server on loopback that follows a script."""
-    script = Script(list(replies), [])
+    script, over = Script(list(replies), []), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         """Answers by the script."""
@@ -63,8 +62,9 @@ def scripted(*replies: Reply) -> Generator[Script]:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             script.seen.append((self.path, body))
             reply = script.replies.pop(0) if len(script.replies) > 1 else script.replies[0]
-            time.sleep(reply.pause)
-            if not reply.status:
+            if reply.hangs:
+                over.wait(60)
+            if reply.hangs or not reply.status:
                 self.close_connection = True
                 return
             self.send_response(reply.status)
@@ -84,6 +84,7 @@ def scripted(*replies: Reply) -> Generator[Script]:
     try:
         yield script
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

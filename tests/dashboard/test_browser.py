@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
+from support.browser import new_context
 from support.service import ADMIN
 
 pytestmark = pytest.mark.browser
@@ -52,7 +53,7 @@ class Watched:
 @pytest.fixture
 def wide(browser: Browser, site: str) -> Iterator[Watched]:
     """A desk in daylight."""
-    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    context = new_context(browser, viewport=WIDE, color_scheme="light")
     yield Watched(context, site)
     context.close()
 
@@ -60,7 +61,7 @@ def wide(browser: Browser, site: str) -> Iterator[Watched]:
 @pytest.fixture
 def phone(browser: Browser, site: str) -> Iterator[Watched]:
     """A phone at night."""
-    context = browser.new_context(viewport=NARROW, color_scheme="dark", has_touch=True)
+    context = new_context(browser, viewport=NARROW, color_scheme="dark", has_touch=True)
     yield Watched(context, site)
     context.close()
 
@@ -92,8 +93,8 @@ def test_pictures_come_alive_under_the_policy(wide: Watched) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_stored_pictures_stand_without_script(browser: Browser, site: str, scheme: str) -> None:
     """Without script the same facts and every action are there, and pictures follow the colours of the page."""
-    context = browser.new_context(
-        viewport=NARROW, color_scheme="dark" if scheme == "dark" else "light", java_script_enabled=False
+    context = new_context(
+        browser, viewport=NARROW, color_scheme="dark" if scheme == "dark" else "light", java_script_enabled=False
     )
     seen = Watched(context, site)
     page = seen.open("/experiments/coffee-addon", "ko")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from support.process import free_port
 from support.sources import read
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 RUN = "import sys; from offerlab.cli import main; sys.exit(main())"
 
 
@@ -29,10 +29,7 @@ def services() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        number: int = listener.getsockname()[1]
-    return number
+    return free_port()
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import QueuePool
 
-from offerlab.errors import Misconfigured
+from offerlab.errors import Misconfigured, Unavailable
 from offerlab.storage import lock
 from offerlab.storage.database import open_engine, reading, sweep, writing
 
@@ -47,3 +49,11 @@ def test_one_process_holds_a_data_folder(tmp_path: Path, monkeypatch: pytest.Mon
         pass
     with lock.held(tmp_path):
         assert (tmp_path / "lock").read_text().isdecimal()
+
+
+def test_a_store_whose_connections_are_all_taken_is_busy() -> None:
+    """Whoever finds none in time is told to come again, like at a store that can't be reached."""
+    engine = create_engine("sqlite://", poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0)
+    with reading(engine), pytest.raises(Unavailable), reading(engine):
+        pass
+    engine.dispose()

@@ -1,7 +1,6 @@
 """A real SMTP server on loopback: what it took is kept, and its answers are as told."""
 
 import asyncio
-import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
+
+from support.process import free_port
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -53,10 +54,8 @@ class Mailbox:
 def mailbox() -> Generator[Mailbox]:
     """A mail server while the block runs."""
     box = Mailbox()
-    with socket.socket() as free:  # the controller can't be told to choose a port
-        free.bind(("127.0.0.1", 0))
-        box.port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    box.port = free_port()  # the controller can't be told to choose one
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, ready_timeout=60)
     controller.start()
     yield box
     controller.stop()

@@ -51,7 +51,7 @@ def installed(packages: Mapping[str, str]) -> Path:
     return folder
 
 
-def run(folder: Path, script: str, *arguments: str, timeout: float = 60) -> str:
+def run(folder: Path, script: str, *arguments: str, timeout: float = PATIENCE_S) -> str:
     """What a module script prints, run beside the packages of `folder`.
 
     Raises:

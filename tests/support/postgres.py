@@ -22,7 +22,7 @@ from msgspec import Struct
 from support.find import TOOLS, find_postgres
 
 OWNER = "offerlab"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",

@@ -184,8 +184,8 @@ class Service:
         assert started.status_code == 200, started.text
 
 
-DEFAULTS: dict[str, Any] = {"currency": "KRW", "state_timeout_ms": 10_000}
-"""A busy machine must not make a test's decision stale: what staleness does has tests of its own."""
+DEFAULTS: dict[str, Any] = {"currency": "KRW", "state_timeout_ms": 60_000}
+"""A busy machine must not make a test's decision stale or leave its exposure out: both have tests of their own."""
 
 COFFEE: list[dict[str, Any]] = [
     {"sku": "coffee-machine", "name": "커피 머신", "price": "129000", "unit_cost": "70000"},

@@ -45,6 +45,8 @@ class Contact:
         self._runtime = runtime
         self._clock = clock
         self._silent_s = SILENT_AFTER * patience_s
+        self._stall_s = max(STALL_S, patience_s)
+        self._away_s = max(AWAY_S, patience_s)
         self._sound = sound
         self._under_way: dict[int, float] = {}
         self._heard_at = 0.0
@@ -94,8 +96,8 @@ class Contact:
         runtime, now = self._runtime, self._clock()
         if runtime.from_disk or max(runtime.lost_at, runtime.writer.refused_at) > runtime.compared_at:
             return True
-        hangs = self._silent_for(now) > STALL_S or now - runtime.compared_at > AWAY_S
-        return hangs and runtime.writer.under_way_s() > STALL_S
+        hangs = self._silent_for(now) > self._stall_s or now - runtime.compared_at > self._away_s
+        return hangs and runtime.writer.under_way_s() > self._stall_s
 
     def is_silent(self) -> bool:
         """Whether somebody before a screen should not wait for a commit that is under way.

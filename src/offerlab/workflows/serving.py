@@ -98,12 +98,14 @@ class Serving:
 
     Args:
         runtime: the process's state.
-        patience_s: how long a decision waits for a state from a database server.
+        patience_s: how long a decision waits for a state from a database server; longer than usual, it is how long
+            everything else about a decision may take, too.
     """
 
     def __init__(self, runtime: Runtime, *, patience_s: float = READ_S) -> None:
         self.runtime = runtime
         self._patience_s = patience_s
+        self._expose_s = max(EXPOSE_S, patience_s)
         self._embedded = runtime.engine.dialect.name == "sqlite"
         self._states = EmbeddedStates(runtime.engine) if self._embedded else ServerStates(runtime.engine)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="offerlab-states")
@@ -286,7 +288,7 @@ class Serving:
         begun = memory.rounds
         coming = asyncio.wrap_future(self._pool.submit(states.read_many, project_id, missing))
         try:
-            found = await asyncio.wait_for(coming, READ_MANY_S)
+            found = await asyncio.wait_for(coming, max(READ_MANY_S, self._patience_s))
         except (TimeoutError, Unavailable) as error:
             self._contact.failed()
             _log.warning("the states of a mailing can't be read together (%s)", error)
@@ -348,7 +350,7 @@ class Serving:
             )
             for one, suppressed in fresh
         ]
-        patience_s = MAILING_S if patient else EXPOSE_S
+        patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
         outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
         if outcomes is None:
             return exposed
