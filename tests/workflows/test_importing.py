@@ -1,6 +1,7 @@
 """Files of a shop's own: columns mapped, bad rows listed with their lines, and going on where it stopped."""
 
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +14,14 @@ import pyarrow as pa  # type: ignore[import-untyped]  # carries no types
 import pytest
 from click.testing import CliRunner
 from pyarrow import csv, parquet
+from sqlalchemy import select
 
 from offerlab.cli import cli
 from offerlab.errors import InvalidInput
 from offerlab.intake import sheets
-from offerlab.workflows import importing
+from offerlab.storage.database import reading
+from offerlab.storage.tables import order_lines, orders
+from offerlab.workflows import importing, sheet
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.importing import import_file
 from support.find import ROOT
@@ -44,6 +48,14 @@ def service(fresh_database_url: str) -> Iterator[Service]:
     """A service with two products."""
     running = Service(fresh_database_url)
     running.made("/v1/products", COFFEE)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def fresh_sqlite(tmp_path: Path) -> Iterator[Service]:
+    """A service without products on a store of its own."""
+    running = Service(f"sqlite:///{tmp_path / 'offerlab.sqlite'}")
     yield running
     running.close()
 
@@ -91,6 +103,59 @@ def test_an_import_goes_on_where_it_was_cut(service: Service, tmp_path: Path, mo
         import_file(desk_of(service), "orders", file, {}, cut)
     found = import_file(desk_of(service), "orders", file, {}, silent)
     assert (found.rows, found.done, found.skipped, found.bad) == (50, 30, 20, ())
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_lines_may_stand_anywhere(
+    fresh_sqlite: Service, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shuffled lines make the same orders, each once, its lines in the order of the file, whenever the run is cut."""
+    monkeypatch.setattr(importing, "CHUNK", 4)
+    monkeypatch.setattr(sheet, "PAGE", 7)
+    rows = [(f"o{i}", f"c{i % 3}", "2026-09-01", f"s{k}", "5") for i in range(20) for k in range(1 + i % 4)]
+    random.Random(3).shuffle(rows)  # noqa: S311 - repeatable
+    table = pa.table(dict(zip((*sheets.FIELDS["orders"][:4], "unit_price"), zip(*rows, strict=True), strict=True)))
+    file = tmp_path / f"orders.{kind}"
+    (csv.write_csv if kind == "csv" else parquet.write_table)(table, file)
+    told: list[int] = []
+
+    def cut(done: int, _rows: int) -> None:
+        told.append(done)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_file(desk_of(fresh_sqlite), "orders", file, {}, cut)
+    found = import_file(desk_of(fresh_sqlite), "orders", file, {}, cut)
+    assert (found.rows, found.done, found.skipped, found.bad) == (len(rows), 20 - 3 * 4, told[2], ())
+    assert (told, told[-1]) == (sorted(told), len(rows))
+    with reading(fresh_sqlite.app.runtime.engine) as connection:
+        lines = connection.execute(
+            select(orders.c.order_id, order_lines.c.sku)
+            .join(order_lines, order_lines.c.event_id == orders.c.event_id)
+            .order_by(orders.c.order_id, order_lines.c.position)
+        ).all()
+    assert [tuple(line) for line in lines] == sorted(
+        ((row[0], row[3]) for row in rows), key=lambda pair: pair[0]
+    )  # stable: the lines of an order keep their order
+
+
+def test_every_line_without_an_order_is_bad(fresh_sqlite: Service, tmp_path: Path) -> None:
+    """Lines that name no order are listed one by one."""
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        "order_id,customer_id,occurred_at,sku,unit_price\n,c1,2026-09-01,a,5\no1,c1,2026-09-01,a,5\n ,c1,,,\n"
+    )
+    found = import_file(desk_of(fresh_sqlite), "orders", file, {}, silent)
+    assert (found.rows, found.done, [one.line for one in found.bad]) == (3, 1, [2, 4])
+
+
+def test_an_empty_sheet_is_no_error(fresh_sqlite: Service, tmp_path: Path) -> None:
+    """A head without rows brings nothing."""
+    file = tmp_path / "orders.csv"
+    file.write_text("order_id,customer_id,occurred_at,sku,unit_price\n")
+    found = import_file(desk_of(fresh_sqlite), "orders", file, {}, silent)
+    assert (found.rows, found.done, found.skipped, found.bad) == (0, 0, 0, ())
 
 
 @pytest.mark.slow

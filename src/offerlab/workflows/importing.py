@@ -5,9 +5,11 @@ stored in the transaction of what it has stored, so that a second run of the sam
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from sqlalchemy import select
@@ -22,18 +24,18 @@ from offerlab.intake.native import Native
 from offerlab.intake.sheets import BadRow, Kind, Numbered
 from offerlab.storage import events as store
 from offerlab.storage.database import reading, writing
+from offerlab.storage.scattered import Line, Scattered
 from offerlab.storage.tables import imports
 from offerlab.workflows.defining import put_products, put_relations
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.sheet import Runs, Sheet
 
 if TYPE_CHECKING:
-    from offerlab.domain.product import Product
+    from offerlab.domain.product import Product, Relation
 
 CHUNK: Final = 250
 """Orders or customers in one transaction: beside a running server none may hold the store for long."""
 
-ROWS: Final = 65_536
-_HEAD_LINES: Final = 2
 Progress = Callable[[int, int], None]
 
 
@@ -64,48 +66,18 @@ def import_file(desk: Desk, kind: Kind, path: Path, mapping: Mapping[str, str], 
     Raises:
         InvalidInput: the file can't be read, or a column is missing.
     """
-    bad: list[BadRow] = []
-    table = _table(path, bad)
-    fields = sheets.mapped(kind, table.column_names, mapping)
-    sheet = _Sheet(table, fields, frozenset(one.line for one in bad))
+    sheet = Sheet(path)
+    fields = sheets.mapped(kind, sheet.names, mapping)
     if kind == "matching":
-        return _matching(desk, sheet, bad, progress)
+        return _matching(desk, sheet.rows(fields), sheet, progress)
     if kind == "products":
-        return _products(desk, sheet, bad, progress)
+        return _products(desk, sheet.rows(fields), sheet, progress)
     digest = _digest(kind, path, mapping)
-    made = _orders(sheet) if kind == "orders" else _customers(desk, sheet, digest, path)
-    return _events(desk, kind, digest, made, table.num_rows, bad, progress)
-
-
-def _table(path: Path, bad: list[BadRow]) -> Any:  # noqa: ANN401 - Arrow carries no types
-    """The file's columns as text."""
-    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - carries no types; only an import reads files
-    from pyarrow import csv, parquet  # noqa: PLC0415 - likewise
-
-    def broken(row: Any) -> str:  # noqa: ANN401 - Arrow's own
-        line = (row.number or 0) or len(bad) + _HEAD_LINES
-        bad.append(BadRow(line, f"line {line}: {row.actual_columns} cells where the head has {row.expected_columns}"))
-        return "skip"
-
-    try:
-        if path.suffix == ".parquet":
-            table = parquet.read_table(path)
-            return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
-        with path.open("rb") as file:
-            head = csv.read_csv(file, parse_options=csv.ParseOptions(invalid_row_handler=_skipped)).column_names
-        kinds = dict.fromkeys(head, pa.string())
-        return csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(use_threads=False),
-            parse_options=csv.ParseOptions(newlines_in_values=False, invalid_row_handler=broken),
-            convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
-        )
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise InvalidInput(f"{path.name} can't be read: {error}", field="file") from error
-
-
-def _skipped(_row: object) -> str:
-    return "skip"
+    if kind == "orders":
+        runs = sheet.runs(fields["order_id"])
+        return _events(desk, kind, digest, _orders(sheet.rows(fields), runs), runs.rows, sheet, progress)
+    made = _customers(desk, sheet, fields, digest, path)
+    return _events(desk, kind, digest, made, sheet.count(), sheet, progress)
 
 
 def _digest(kind: Kind, path: Path, mapping: Mapping[str, str]) -> bytes:
@@ -116,39 +88,38 @@ def _digest(kind: Kind, path: Path, mapping: Mapping[str, str]) -> bytes:
     return found.digest()
 
 
-class _Sheet(Struct, frozen=True):
-    """A file's columns, which of them feed which field, and the lines that could not be read at all."""
-
-    table: Any
-    fields: Mapping[str, str]
-    broken: frozenset[int]
-
-
-def _rows(sheet: _Sheet, *, more: Sequence[str] = ()) -> Iterator[Numbered]:
-    """Cells by field (and of further columns by their name), empty ones left out."""
-    table, fields = sheet.table, sheet.fields
-    names = [*fields, *more]
-    columns = [*fields.values(), *more]
-    line = _HEAD_LINES - 1
-    for batch in table.select(columns).to_batches(ROWS):
-        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            line += 1
-            while line in sheet.broken:
-                line += 1
-            yield Numbered(line, {name: text.strip() for name, text in zip(names, values, strict=True) if text})
-
-
 Made = Iterator[tuple[int, int, Callable[[], Native]]]
 """How many rows of the file stand behind the next event, the line of the first, and what makes it."""
 
 
-def _orders(sheet: _Sheet) -> Made:
-    """Orders in the order of their first line; their lines may stand anywhere in the file."""
-    grouped: dict[str, list[Numbered]] = {}
-    for row in _rows(sheet):
-        grouped.setdefault(row.cells.get("order_id", ""), []).append(row)
-    for order_id, rows in grouped.items():
-        yield len(rows), rows[0].line, lambda order_id=order_id, rows=rows: _order(order_id, rows)  # type: ignore[misc]  # bound now
+def _orders(rows: Iterator[Numbered], runs: Runs) -> Made:
+    """Orders in the order of their last line; their lines may stand anywhere in the file."""
+    with closing(Scattered()) as waiting:
+        for i, (order_id, run) in enumerate(groupby(rows, key=_order_id)):
+            lines = list(run)
+            if not order_id:
+                for row in lines:
+                    yield _made("", [row])
+            elif runs.whole[i]:
+                yield _made(order_id, lines)
+            else:
+                waiting.add(order_id, [(row.line, row.cells) for row in lines])
+                if runs.last[i]:
+                    yield _kept(order_id, waiting.take(order_id))
+        for order_id, kept in waiting.rest():  # two ids may have one mark
+            yield _kept(order_id, kept)
+
+
+def _order_id(row: Numbered) -> str:
+    return row.cells.get("order_id", "")
+
+
+def _kept(order_id: str, lines: Sequence[Line]) -> tuple[int, int, Callable[[], Native]]:
+    return _made(order_id, [Numbered(one.line, one.cells) for one in lines])
+
+
+def _made(order_id: str, rows: list[Numbered]) -> tuple[int, int, Callable[[], Native]]:
+    return len(rows), rows[0].line, lambda: _order(order_id, rows)
 
 
 def _order(order_id: str, rows: list[Numbered]) -> Native:
@@ -157,20 +128,18 @@ def _order(order_id: str, rows: list[Numbered]) -> Native:
     return sheets.order_of(order_id, rows)
 
 
-def _customers(desk: Desk, sheet: _Sheet, digest: bytes, path: Path) -> Made:
-    table, fields = sheet.table, sheet.fields
-    more = [name for name in table.column_names if name not in fields.values() and sheets.is_attribute(name)]
+def _customers(desk: Desk, sheet: Sheet, fields: Mapping[str, str], digest: bytes, path: Path) -> Made:
+    more = [name for name in sheet.names if name not in fields.values() and sheets.is_attribute(name)]
     at = iso(min(path.stat().st_mtime_ns // 1000, desk.runtime.now()))
-    for row in _rows(sheet, more=more):
+    for row in sheet.rows(fields, more=more):
         yield 1, row.line, lambda row=row: sheets.customer_of(row, batch=digest.hex()[:12], at=at)  # type: ignore[misc]  # bound now
 
 
-def _events(
-    desk: Desk, kind: Kind, digest: bytes, made: Made, rows: int, bad: list[BadRow], progress: Progress
-) -> Imported:
+def _events(desk: Desk, kind: Kind, digest: bytes, made: Made, rows: int, sheet: Sheet, progress: Progress) -> Imported:
     """Store events chunk by chunk, each with how far it has come."""
     snapshot = desk.runtime.snapshot(desk.project_id)
     before = _position(desk, digest)
+    bad: list[BadRow] = []
     seen = done = skipped = 0
     chunk: list[Event] = []
     passed = 0
@@ -195,9 +164,11 @@ def _events(
         with desk.change():
             pass  # a server beside reads these customers anew
     progress(rows, rows)
-    return Imported(
-        rows=rows, done=done, skipped=skipped + seen - done, bad=tuple(sorted(bad, key=lambda one: one.line))
-    )
+    return Imported(rows=rows, done=done, skipped=skipped + seen - done, bad=_by_line(sheet, bad))
+
+
+def _by_line(sheet: Sheet, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:
+    return tuple(sorted((*sheet.broken.values(), *bad), key=lambda one: one.line))
 
 
 def _bad(line: int, detail: str) -> BadRow:
@@ -232,29 +203,34 @@ def _stored(desk: Desk, kind: Kind, digest: bytes, chunk: list[Event], passed: i
     return appended.outcomes.count("accepted")
 
 
-def _products(desk: Desk, sheet: _Sheet, bad: list[BadRow], progress: Progress) -> Imported:
+def _products(desk: Desk, rows: Iterator[Numbered], sheet: Sheet, progress: Progress) -> Imported:
+    """All of them at once; the same file twice changes nothing."""
     found: list[Product] = []
-    for row in _rows(sheet):
+    bad: list[BadRow] = []
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007 - the last one is how many
         try:
             found.append(sheets.product_of(row))
         except InvalidInput as error:
             bad.append(BadRow(row.line, error.detail))
     if found:
         put_products(desk, found)
-    progress(sheet.table.num_rows, sheet.table.num_rows)
-    return Imported(rows=sheet.table.num_rows, done=len(found), skipped=0, bad=tuple(bad))
+    progress(count, count)
+    return Imported(rows=count, done=len(found), skipped=0, bad=_by_line(sheet, bad))
 
 
-def _matching(desk: Desk, sheet: _Sheet, bad: list[BadRow], progress: Progress) -> Imported:
+def _matching(desk: Desk, rows: Iterator[Numbered], sheet: Sheet, progress: Progress) -> Imported:
     """All of it replaces what was curated before; a pair of unknown products is a bad row."""
     known = desk.runtime.snapshot(desk.project_id).products
-    found = []
-    for line, relation in sheets.matches_of(_rows(sheet)):
+    table = list(rows)
+    found: list[Relation] = []
+    bad: list[BadRow] = []
+    for line, relation in sheets.matches_of(table):
         unknown = [sku for sku in (relation.sku, relation.target) if sku not in known]
         if unknown:
             bad.append(BadRow(line, f"line {line}: no product has the sku {unknown[0]!r}"))
         else:
             found.append(relation)
     put_relations(desk, found, source="curated")
-    progress(sheet.table.num_rows, sheet.table.num_rows)
-    return Imported(rows=sheet.table.num_rows, done=len(found), skipped=0, bad=tuple(bad))
+    progress(len(table), len(table))
+    return Imported(rows=len(table), done=len(found), skipped=0, bad=_by_line(sheet, bad))
