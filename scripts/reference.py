@@ -112,7 +112,7 @@ def _metrics() -> Iterator[tuple[str, ...]]:
 
 
 def _errors() -> Iterator[tuple[str, ...]]:
-    for error in sorted(_tree(OfferLabError), key=lambda each: each.code):
+    for error in sorted(_tree(OfferLabError), key=lambda each: (each.code, each.__name__)):
         status = "at start" if error is Misconfigured else str(status_of(error.__new__(error)))
         yield f"`{error.code}`", status, (inspect.getdoc(error) or "").splitlines()[0]
 
