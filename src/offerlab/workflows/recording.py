@@ -1,7 +1,8 @@
 """Taking events: each on its own, none lost, answered after the commit."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final, TypeVar
 
@@ -143,28 +144,34 @@ async def record(
 
 
 def _note(tally: Tally, sender: Sender, translator: "_Translator", recorded: Recorded, now: int) -> None:
-    """Count a request, and remember the last events of it."""
+    """Count a request, and remember the last events of it by id and type alone: no person stands in them."""
     counts = {"accepted": recorded.accepted, "duplicate": recorded.duplicates, "ignored": translator.ignored}
     for item in recorded.rejected:
         counts[item.code] = counts.get(item.code, 0) + 1
-    names = {item.index: (item.id, item.type) for item in translator.rejections[-REMEMBERED:]}
     last = translator.events[-REMEMBERED:]
-    for index, event in zip(translator.owners[-REMEMBERED:], last, strict=True):
-        names.setdefault(index, (event.id, event.type))
-    bad = {item.index: item for item in recorded.rejected}
-    latest = [
+    names = {index: (event.id, event.type) for index, event in zip(translator.owners[-REMEMBERED:], last, strict=True)}
+    for item in translator.rejections[-REMEMBERED:]:
+        names[item.index] = (item.id, item.type)
+    lag = (now - max(event.occurred_at for event in last)) / SECOND if last and recorded.accepted else None
+    latest = partial(_latest, now, sender.source, names, recorded.rejected[-REMEMBERED:])
+    tally.note(sender.key_id, counts, latest, min(len(names), REMEMBERED), lag_s=lag)
+
+
+def _latest(
+    now: int, source: str, names: Mapping[int, tuple[str | None, str | None]], rejected: Sequence[Refused]
+) -> list[Latest]:
+    bad = {item.index: item for item in rejected}
+    return [
         Latest(
             at=now,
             id=names[index][0],
             type=names[index][1],
-            source=sender.source,
+            source=source,
             outcome=bad[index].code if index in bad else "taken",
             detail=bad[index].detail if index in bad else None,
         )
         for index in sorted(names)[-REMEMBERED:]
     ]
-    lag = (now - max(event.occurred_at for event in last)) / SECOND if last and recorded.accepted else None
-    tally.note(sender.key_id, counts, latest, lag_s=lag)
 
 
 def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int) -> Recorded:

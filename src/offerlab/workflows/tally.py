@@ -5,7 +5,7 @@ others about once a second (`runtime`), so that it does not matter which of them
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -31,34 +31,50 @@ class Latest(Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
+Make = Callable[[], Sequence[Latest]]
+"""What makes the latest events of one request, when somebody looks: most are forgotten unseen."""
+
+
 class Tally:
     """Counters and latest events of one process; threads share it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
-        self._latest: dict[int, deque[Latest]] = {}
+        self._latest: dict[int, deque[tuple[int, Make]]] = {}
+        self._remembered: Counter[int] = Counter()
         self._untold: set[int] = set()
         self.lag_s = 0.0
 
     def note(
-        self, key_id: int | None, counts: Mapping[str, int], latest: Iterable[Latest], *, lag_s: float | None
+        self, key_id: int | None, counts: Mapping[str, int], latest: Make, size: int, *, lag_s: float | None
     ) -> None:
         """Add one request.
 
         Args:
             key_id: who sent it; None for a signed webhook.
             counts: events by outcome.
-            latest: the last of them.
+            latest: makes the last of them, `size` in number.
+            size: at most `REMEMBERED`.
             lag_s: from happening to being on disk, of the newest event that was accepted.
         """
+        key = key_id or 0
         with self._lock:
             for name, count in counts.items():
                 self._counts[name] += count
-            self._latest.setdefault(key_id or 0, deque(maxlen=REMEMBERED)).extend(latest)
-            self._untold.add(key_id or 0)
+            if size:
+                self._remember(key, latest, size)
             if lag_s is not None:
                 self.lag_s = lag_s
+
+    def _remember(self, key: int, latest: Make, size: int) -> None:
+        """Keep a request, and of those before it as many as fill what is remembered."""
+        requests = self._latest.setdefault(key, deque())
+        requests.append((size, latest))
+        self._remembered[key] += size
+        while self._remembered[key] - requests[0][0] >= REMEMBERED:
+            self._remembered[key] -= requests.popleft()[0]
+        self._untold.add(key)
 
     def untold(self) -> dict[int, list[Latest]]:
         """The latest events of those keys (0 is webhooks) that sent something since the last call."""
@@ -79,5 +95,6 @@ class Tally:
     def latest(self, key_ids: Iterable[int], *, limit: int) -> list[Latest]:
         """The latest events of these keys (0 is webhooks), newest first."""
         with self._lock:
-            found = [one for key_id in key_ids for one in self._latest.get(key_id, ())]
+            requests = [[make for _, make in self._latest.get(key_id, ())] for key_id in key_ids]
+        found = [one for each in requests for one in [one for make in each for one in make()][-REMEMBERED:]]
         return sorted(found, key=lambda one: -one.at)[:limit]
