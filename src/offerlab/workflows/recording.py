@@ -149,9 +149,11 @@ def _note(tally: Tally, sender: Sender, translator: "_Translator", recorded: Rec
     for item in recorded.rejected:
         counts[item.code] = counts.get(item.code, 0) + 1
     last = translator.events[-REMEMBERED:]
-    names = {index: (event.id, event.type) for index, event in zip(translator.owners[-REMEMBERED:], last, strict=True)}
-    for item in translator.rejections[-REMEMBERED:]:
-        names[item.index] = (item.id, item.type)
+    names: dict[int, tuple[str | None, str | None]] = {
+        index: (event.id, event.type) for index, event in zip(translator.owners[-REMEMBERED:], last, strict=True)
+    }
+    for one in translator.rejections[-REMEMBERED:]:
+        names[one.index] = (one.id, one.type)
     lag = (now - max(event.occurred_at for event in last)) / SECOND if last and recorded.accepted else None
     latest = partial(_latest, now, sender.source, names, recorded.rejected[-REMEMBERED:])
     tally.note(sender.key_id, counts, latest, min(len(names), REMEMBERED), lag_s=lag)
