@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import update
 
 from offerlab import cli, server
-from offerlab.storage import database, events, experiments, tables, writer
+from offerlab.storage import database, events, experiments, segments, tables, writer
 from offerlab.storage.events import Appended
 from offerlab.workflows import serving
 
@@ -61,6 +61,18 @@ def starts_twice() -> None:
     experiments.save = careless  # the fault
 
 
+def claims_blindly() -> None:
+    """Takes slots of a layer without keeping others from it meanwhile."""
+    save = experiments.save
+
+    def careless(connection: Any, experiment: Any, *, seen: int) -> None:
+        time.sleep(0.5)  # the other one has read what is free by now
+        save(connection, experiment, seen=seen)
+
+    segments.hold_layers = lambda *_: None  # the fault
+    experiments.save = careless
+
+
 def waits_for_ever() -> None:
     """Does not end while a store that says nothing holds it."""
     server.END_S = 1e6  # type: ignore[misc]  # the fault
@@ -77,6 +89,7 @@ def reads_at_any_price() -> None:
 
 FAULTS: dict[str, Callable[[], None]] = {
     "answers_early": answers_early,
+    "claims_blindly": claims_blindly,
     "counts_twice": counts_twice,
     "never_syncs": never_syncs,
     "reads_at_any_price": reads_at_any_price,

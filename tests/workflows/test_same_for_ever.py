@@ -12,6 +12,7 @@ from offerlab.assignment.ruleset import Ruleset
 from offerlab.client.local import Local
 from offerlab.domain.customer import NOBODY
 from offerlab.domain.decision import Request
+from support.figures import note
 from support.service import COFFEE_ADDON, Service
 
 CUSTOMERS = [f"customer-{i}" for i in range(100_000)]
@@ -54,6 +55,11 @@ def test_nobody_moves_for_a_hundred_thousand(new_postgres_database: Callable[[],
     assert len(answers) == 1
     assert compared == 100_000 * 20 * 2 * 2
     assert 49_000 < sum(next(iter(answers))) < 51_000
+    note(
+        "decisions through outages",
+        f"{len(CUSTOMERS):,} ids x {RESTARTS} restarts x 2 replicas x 2 databases x local evaluation: 0 differences in"
+        f" {compared:,} comparisons",
+    )
 
 
 def test_another_replica_serves_a_change_soon(fresh_database_url: str) -> None:

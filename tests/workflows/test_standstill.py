@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -171,23 +171,45 @@ def test_sigterm_ends_while_the_database_stands_still(cluster: Cluster, database
 def raced(pair: list[Process], key: str) -> list[int]:
     """Two replicas are asked to start the same draft at the same moment; their answers, sorted."""
     pair[0].made("/v1/experiments", {**COFFEE_ADDON, "key": key, "variants": ARMS})
+    return started_at_once(pair, [key, key])
+
+
+def raced_in_a_layer(pair: list[Process], key: str) -> list[int]:
+    """The same with two drafts that both want more than half of one layer."""
+    pair[0].made("/v1/layers", {"key": key})
+    drafts = [f"{key}.{name}" for name in ("one", "other")]
+    for draft in drafts:
+        body = {**COFFEE_ADDON, "key": draft, "variants": ARMS, "layer": key, "traffic": 0.6}
+        pair[0].made("/v1/experiments", body)
+    return started_at_once(pair, drafts)
+
+
+def started_at_once(pair: list[Process], keys: list[str]) -> list[int]:
+    """Each replica is asked to start one of these; the answers, sorted."""
     gate = threading.Barrier(len(pair))
 
-    def start(service: Process) -> int:
+    def start(service: Process, key: str) -> int:
         gate.wait(WAIT_S)
         return service.ask("POST", f"/v1/experiments/{key}/start", {})[0]
 
     with ThreadPoolExecutor(len(pair)) as pool:
-        return sorted(pool.map(start, pair))
+        return sorted(pool.map(start, pair, keys))
 
 
-def races(database: str, folder: Path, rounds: int, *, twin: str | None = None) -> list[list[int]]:
+def races(
+    database: str,
+    folder: Path,
+    rounds: int,
+    *,
+    race: Callable[[list[Process], str], list[int]] = raced,
+    twin: str | None = None,
+) -> list[list[int]]:
     """All rounds of a race between two replicas."""
     pair = [Process(folder / name, database_url=database, twin=twin) for name in ("one", "other")]
     try:
         for service in pair:
             service.start()
-        return [raced(pair, f"{folder.name}-{i}") for i in range(rounds)]
+        return [race(pair, f"{folder.name}-{i}") for i in range(rounds)]
     finally:
         for service in pair:
             service.kill()
@@ -201,3 +223,15 @@ def test_of_two_starts_one_wins(database: str, tmp_path: Path) -> None:
         "decisions", f"two replicas start the same draft at once: one winner and one 409 in {ROUNDS} of {ROUNDS} rounds"
     )
     assert [200, 200] in races(database, tmp_path / "twin", 10, twin="starts_twice")
+
+
+def test_of_two_starts_in_one_layer_only_what_has_room_wins(database: str, tmp_path: Path) -> None:
+    """Two drafts that do not fit into one layer are never both started; the twin that claims blindly starts both."""
+    seen = races(database, tmp_path / "race", ROUNDS, race=raced_in_a_layer)
+    assert seen == [[200, 409]] * ROUNDS
+    note(
+        "decisions",
+        f"two replicas start two drafts of one layer at once that want 60 % of it each: one starts and one is told 409"
+        f" in {ROUNDS} of {ROUNDS} rounds",
+    )
+    assert [200, 200] in races(database, tmp_path / "twin", 5, race=raced_in_a_layer, twin="claims_blindly")

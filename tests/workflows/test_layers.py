@@ -1,0 +1,105 @@
+"""Two replicas start experiments of one layer at the same moment: what excludes each other never meets."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from offerlab.app import App, create_app
+from offerlab.domain.experiment import SLOTS, Experiment
+from offerlab.errors import Conflict
+from offerlab.storage import segments
+from offerlab.workflows import authoring
+from offerlab.workflows.desk import Desk
+from support.service import COFFEE_ADDON, Service
+
+pytestmark = pytest.mark.postgres
+
+WAIT_S = 30.0
+
+
+class Race:
+    """Two replicas of one service on a database server, with two drafts in one layer."""
+
+    def __init__(self, url: str, traffic: float) -> None:
+        self.service = Service(url)
+        self.other: App = create_app(self.service.settings, now=self.service.now)
+        self.service.made("/v1/layers", {"key": "page"})
+        for key in ("one", "other"):
+            body = {**COFFEE_ADDON, "key": key, "variants": [{"key": "control"}], "layer": "page", "traffic": traffic}
+            self.service.made("/v1/experiments", body)
+
+    def run(self) -> list[tuple[int, int]]:
+        """Start one, and the other while the first has not committed; the slots that are owned afterwards.
+
+        Raises:
+            Conflict: the second was told that there is no room.
+        """
+        slow, quick = Desk(self.service.app.runtime, 1, "slow"), Desk(self.other.runtime, 1, "quick")
+        with ThreadPoolExecutor(1) as pool:
+            with slow.change():
+                first = authoring.start(slow, "one")
+                coming = pool.submit(authoring.start, quick, "other")
+                self._until_it_waits(coming)
+            second = coming.result(WAIT_S)
+        return sorted(pair for one in (first, second) for claim in one.claims for pair in claim.slots)
+
+    def _until_it_waits(self, coming: "Future[Experiment]") -> None:
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            " AND query LIKE '%FROM layers%FOR UPDATE%'"
+        )
+        deadline = time.monotonic() + WAIT_S
+        with self.service.app.runtime.engine.connect() as connection:
+            while not coming.done() and time.monotonic() < deadline:
+                if connection.execute(waiting).scalar_one():
+                    return
+                connection.rollback()  # what others do is seen anew in every transaction
+                threading.Event().wait(0.01)
+
+    def close(self) -> None:
+        """End both."""
+        self.other.serving.close()
+        self.other.runtime.close()
+        self.service.close()
+
+
+@pytest.fixture
+def race(new_postgres_database: Callable[[], str]) -> Iterator[Callable[[float], Race]]:
+    """Makes races by the traffic of each draft."""
+    made: list[Race] = []
+
+    def make(traffic: float) -> Race:
+        made.append(Race(new_postgres_database(), traffic))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_the_second_waits_and_is_refused_when_there_is_no_room(race: Callable[[float], Race]) -> None:
+    """Each wants 60 % of the layer: one starts, the other is told that the layer is full and stays a draft."""
+    both = race(0.6)
+    with pytest.raises(Conflict, match="layer"):
+        both.run()
+    assert both.service.get("/v1/experiments/other").json()["status"] == "draft"
+    assert both.service.get("/v1/experiments/one").json()["status"] == "running"
+
+
+def test_the_second_waits_and_takes_what_is_left(race: Callable[[float], Race]) -> None:
+    """Each wants 40 %: both start, side by side."""
+    (start, end), (next_start, next_end) = race(0.4).run()
+    assert (start, end, next_start, next_end) == (0, SLOTS * 4 // 10, SLOTS * 4 // 10, SLOTS * 8 // 10)
+
+
+def test_a_twin_that_does_not_hold_the_layer_is_found(
+    race: Callable[[float], Race], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without holding the layer both starts claim the same slots, and this test's race shows it."""
+    monkeypatch.setattr(segments, "hold_layers", lambda *_: None)
+    both = race(0.4).run()
+    assert both == [(0, SLOTS * 4 // 10)] * 2
