@@ -100,6 +100,10 @@ def test_a_twin_that_does_not_hold_the_layer_is_found(
     race: Callable[[float], Race], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without holding the layer both starts claim the same slots, and this test's race shows it."""
-    monkeypatch.setattr(segments, "hold_layers", lambda *_: None)
+
+    def unheld(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(segments, "hold_layers", unheld)
     both = race(0.4).run()
     assert both == [(0, SLOTS * 4 // 10)] * 2
