@@ -72,7 +72,7 @@ def claims_blindly() -> None:
     def unheld(*_: object) -> None:
         pass
 
-    segments.hold_layers = unheld  # the fault
+    setattr(segments, "hold_layers", unheld)  # noqa: B010 - the fault
     experiments.save = careless
 
 
