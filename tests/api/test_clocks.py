@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from offerlab.domain.clock import DAY, SECOND, iso
+from offerlab.domain.clock import DAY, MINUTE, SECOND, iso
 from offerlab.storage.database import reading
 from offerlab.storage.tables import events
 from offerlab.workflows.onward import Onward
@@ -193,3 +193,30 @@ def test_instants_never_go_back() -> None:
     found = [instants(), instants(), instants(), instants()]
     instants.reach(5_000)
     assert [*found, instants(), instants()] == [100, 101, 102, 200, 5_001, 5_002]
+
+
+def test_a_clock_that_is_off_is_corrected_and_told(shop: Service) -> None:
+    """Five minutes are nothing; beyond, the event is taken at our time, flagged for whoever looks, and counted."""
+    minutes = {"near": 4, "far": 6, "past": -600}
+    told = [
+        {
+            "id": name,
+            "type": "product_viewed",
+            "customer_id": "c",
+            "sku": "a",
+            "occurred_at": iso(shop.time + k * MINUTE),
+        }
+        for name, k in minutes.items()
+    ]
+    assert shop.send(*told)["accepted"] == len(told)
+    shop.post("/v1/batch", {"batch": [order(1, shop.time)], "sentAt": iso(shop.time - 6 * MINUTE)})
+    shop.post("/v1/batch", {"batch": [order(2, shop.time)], "sentAt": iso(shop.time - 4 * MINUTE)})
+    found = occurred(shop)
+    assert found["far"] <= shop.time < found["near"]
+    seen = shop.get("/v1/events/latest").json()["items"]
+    assert {item["id"]: item["outcome"] for item in seen if item["outcome"] != "taken"} == {
+        "far": "clock_off",
+        "m1": "clock_off",
+    }
+    assert "offerlab_events_clock_off_total 2.0" in shop.get("/metrics").text
+    assert shop.get("/v1/events/rejected").json()["items"] == []

@@ -26,7 +26,9 @@ NAMES = (*FOLDED, "rating_mean:coffee", "rating_mean:drinks", "country", "age_ba
 MOMENTS = st.integers(NOW - 400 * DAY, NOW + DAY)
 PROFILES = st.builds(
     Profile,
-    orders=st.dictionaries(st.sampled_from("abcd"), st.tuples(MOMENTS, st.integers(0, 10**9), st.just(0)), max_size=3),
+    orders=st.dictionaries(
+        st.sampled_from("abcd"), st.tuples(MOMENTS, st.integers(0, 10**9), st.just(0), MOMENTS), max_size=3
+    ),
     viewed=st.dictionaries(st.sampled_from(SKUS), MOMENTS, max_size=3),
     owned=st.dictionaries(st.sampled_from(SKUS), MOMENTS, max_size=3),
     ratings=st.dictionaries(st.sampled_from(SKUS), st.tuples(MOMENTS, st.floats(0, 10)), max_size=3),
@@ -81,7 +83,8 @@ def test_columns_say_of_everybody_what_is_said_of_one(profiles: list[Profile], r
 
 def test_numbers_of_the_crowd_by_hand() -> None:
     """Orders until now, their value, the window's part, and who may be written to."""
-    orders = {"old": (NOW - 40 * DAY, 1000, 0), "new": (NOW - DAY, 500, 0), "later": (NOW + 1, 9, 0)}
+    told = (("old", NOW - 40 * DAY, 1000), ("new", NOW - DAY, 500), ("later", NOW + 1, 9))
+    orders = {name: (at, net, 0, at) for name, at, net in told}
     buyer = Profile(
         orders=orders,
         viewed={"tea": NOW - 5},

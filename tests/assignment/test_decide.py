@@ -204,7 +204,9 @@ class TestSegments:
 
     def test_folded_orders_count(self) -> None:
         """Attributes are folded from orders; what the request says wins over them."""
-        state = CustomerState(number=1, profile=Profile(orders={"a": (START, 1000, 0), "b": (START, 500, 0)}))
+        state = CustomerState(
+            number=1, profile=Profile(orders={"a": (START, 1000, 0, START), "b": (START, 500, 0, START)})
+        )
         rules = ruleset(running(segments=("repeat",)), segments=(REPEAT,))
         assert [one(rules, state=state).reason, one(rules, state=state, orders_count=1).reason] == [
             "SPLIT",

@@ -109,11 +109,14 @@ def test_a_tree_knows_what_it_reads() -> None:
     assert reads(rule) == {"a", "b"}
 
 
+ORDERS = (("o1", NOW - 10 * DAY, 1500), ("o2", NOW - 2 * DAY, 500), ("later", NOW + 1, 9999))
+
+
 class TestFolding:
     """Attributes folded from a profile."""
 
     profile = Profile(
-        orders={"o1": (NOW - 10 * DAY, 1500, 0), "o2": (NOW - 2 * DAY, 500, 0), "later": (NOW + 1, 9999, 0)},
+        orders={name: (at, net, 0, at) for name, at, net in ORDERS},
         viewed={"mug": NOW},
         owned={"machine": NOW - DAY},
         cart=(NOW, ("tea",)),

@@ -105,3 +105,20 @@ def test_one_person_under_three_ids_is_one_person(events: list[Event], owners: l
     """Uniting the profiles of several ids equals folding everything into one, field by field."""
     parts = [[event for event, owner in zip(events, owners, strict=False) if owner == i] for i in range(3)]
     assert plain(folded(events)) == plain(unite([folded(part) for part in parts]))
+
+
+def test_an_order_is_as_old_as_its_first_telling() -> None:
+    """An update a week later changes what an order was worth, not when it was bought, whichever of them comes first."""
+    told = [
+        Event(
+            id=str(revision),
+            type="order",
+            customer="c",
+            occurred_at=START + revision * 7 * DAY,
+            digest=b"",
+            fact=_order("x", "a", 5 + revision, revision, "USD"),
+        )
+        for revision in range(3)
+    ]
+    expected = {"x": (START, 7, 2, START + 14 * DAY)}
+    assert folded(told).orders == folded(told[::-1]).orders == expected

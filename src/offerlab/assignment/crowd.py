@@ -128,7 +128,7 @@ class _Filling:
         count = spend = bought = paid = 0
         first = last = _NEVER
         now, since = self.now, self.since
-        for at, net, _ in profile.orders.values():
+        for at, net, _, _ in profile.orders.values():
             if at > now:
                 continue
             count += 1

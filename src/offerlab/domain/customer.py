@@ -53,8 +53,8 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Folded from events and orders; replaying them in any order gives the identical profile.
 
     Attributes:
-        orders: order id -> (occurred_at, net merchandise revenue in minor units, revision); an order in another
-            currency counts with 0.
+        orders: order id -> (when it was first told, net merchandise revenue in minor units, revision, when that was
+            told); an order in another currency counts with 0.
         viewed: sku -> last view, microseconds. owned: sku -> last purchase.
         cart: (as of, skus) of the latest whole cart. cart_changes: sku -> (as of, whether it was put in), after that
             cart. attributes: name -> (as of, value). consents: "channel:purpose" -> (as of, granted).
@@ -64,7 +64,7 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         shown: ISO date (UTC) and channel "2026-11-22:web" -> offers shown.
     """
 
-    orders: dict[str, tuple[int, int, int]] = {}
+    orders: dict[str, tuple[int, int, int, int]] = {}
     viewed: dict[str, int] = {}
     owned: dict[str, int] = {}
     cart: tuple[int, tuple[str, ...]] = (0, ())

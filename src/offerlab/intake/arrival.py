@@ -25,12 +25,14 @@ class Arrival(Struct, frozen=True, kw_only=True, gc=False):
         digest: 16 bytes over what was said, where the native event is not it (its time is corrected by a clock that
             moves with every retry); None for the native event's own.
         kept: whether the raw payload says more than the native event, so that it is worth keeping for a while.
+        clock_off: whether the sender's clock was wrong by more than five minutes, and the time corrected for it.
     """
 
     said: Native | Rejection | None
     raw: bytes
     digest: bytes | None = None
     kept: bool = False
+    clock_off: bool = False
 
 
 def read_object(raw: bytes) -> dict[str, object]:

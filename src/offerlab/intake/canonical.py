@@ -144,6 +144,15 @@ def occurred(native: Native, *, now: int) -> int:
     return now if at > now + MAX_SKEW else at
 
 
+def is_ahead(native: Native, *, now: int) -> bool:
+    """Whether its time was replaced by ours, because the sender's clock runs ahead.
+
+    Raises:
+        InvalidInput: as `occurred`.
+    """
+    return to_micros(native.occurred_at) > now + MAX_SKEW
+
+
 def customer_of(native: Native) -> str:
     """The unit.
 

@@ -18,6 +18,8 @@ from offerlab.domain.event import Event, Exposure, Interaction, Order
 REMEMBERED_VIEWS: Final = 200
 SHOWN_DAYS: Final = 14
 DEFAULT_PURPOSE: Final = "marketing"
+Bought = tuple[int, int, int, int]
+"""An order as a profile keeps it."""
 T = TypeVar("T")
 
 
@@ -43,7 +45,7 @@ def unite(profiles: Sequence[Profile]) -> Profile:
     """What is known of one person under several ids: what folding all their events into one profile would give."""
     if len(profiles) == 1:
         return profiles[0]
-    orders: dict[str, tuple[int, int, int]] = {}
+    orders: dict[str, Bought] = {}
     attributes: dict[str, tuple[int, object]] = {}
     consents: dict[str, tuple[int, bool]] = {}
     changes: dict[str, tuple[int, bool]] = {}
@@ -51,7 +53,9 @@ def unite(profiles: Sequence[Profile]) -> Profile:
     ratings: dict[str, tuple[int, float]] = {}
     for profile in profiles:
         _keep(ratings, profile.ratings, lambda entry: entry)
-        _keep(orders, profile.orders, _precedence)
+        for order_id, bought in profile.orders.items():
+            known = orders.get(order_id)
+            orders[order_id] = bought if known is None else _told_again(known, bought)
         _keep(attributes, profile.attributes, lambda entry: (entry[0], repr(entry[1])))
         _keep(consents, profile.consents, lambda entry: (entry[0], not entry[1]))
         _keep(changes, profile.cart_changes, lambda entry: (entry[0], not entry[1]))
@@ -88,20 +92,25 @@ def _latest_of(maps: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 def _order(profile: Profile, order: Order, at: int, currency: str) -> Profile:
     net = order.net_minor if order.currency == currency else 0
-    entry = (at, net, order.revision)
+    entry = (at, net, order.revision, at)
     known = profile.orders.get(order.order_id)
-    if known is not None and _precedence(known) >= _precedence(entry):
-        entry = known
+    if known is not None:
+        entry = _told_again(known, entry)
     owned = dict(profile.owned)
     for line in order.lines:
         owned[line.sku] = max(at, owned.get(line.sku, at))
     return replace(profile, orders={**profile.orders, order.order_id: entry}, owned=owned)
 
 
-def _precedence(entry: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The highest revision of an order counts; of equal ones the earliest."""
-    at, net, revision = entry
-    return revision, -at, -net
+def _told_again(known: Bought, news: Bought) -> Bought:
+    """An order told twice: the highest revision counts, of equal ones the earliest; bought when it was first told."""
+    _, net, revision, told_at = max(known, news, key=_precedence)
+    return min(known[0], news[0]), net, revision, told_at
+
+
+def _precedence(entry: Bought) -> tuple[int, int, int]:
+    _, net, revision, told_at = entry
+    return revision, -told_at, -net
 
 
 def _shown(profile: Profile, exposure: Exposure, at: int) -> Profile:

@@ -194,7 +194,8 @@ def arrival(raw: bytes, index: int, *, kind: str | None, sent_at: int | None, no
         said = native_of({**fields, **_envelope(body, call, sent_at=sent_at, now=now)})
     except InvalidInput as error:
         return refused(index, error, raw, event_id=message_id, kind=name)
-    return Arrival(said=said, raw=raw, digest=digest, kept=True)
+    off = sent_at is not None and abs(now - sent_at) > MAX_SKEW
+    return Arrival(said=said, raw=raw, digest=digest, kept=True, clock_off=off)
 
 
 def sent_at_of(body: Mapping[str, object]) -> int | None:

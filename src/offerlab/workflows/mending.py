@@ -20,7 +20,7 @@ from offerlab.workflows.privacy import note_look
 from offerlab.workflows.recording import Recorded, Sender, as_read, read_native, record
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
-from offerlab.workflows.tally import Latest
+from offerlab.workflows.tally import UNREFUSED, Latest
 
 __all__ = [
     "CustomerEvent",
@@ -64,7 +64,7 @@ def latest_of(runtime: Runtime, project_id: int, key_id: int | None, *, limit: i
     with reading(runtime.engine) as connection:
         told = [Latest(**item) for item in latest.elsewhere(connection, runtime.run, wanted)]
         found = sorted((*runtime.tally.latest(wanted, limit=limit), *told), key=lambda one: -one.at)[:limit]
-        unsaid = {one.id for one in found if one.id is not None and one.outcome != "taken" and one.detail is None}
+        unsaid = {one.id for one in found if one.id is not None and one.outcome not in UNREFUSED and one.detail is None}
         reasons = latest.reasons(connection, project_id, unsaid)
     return [replace(one, detail=reasons[one.id]) if one.id in reasons and one.id in unsaid else one for one in found]
 

@@ -73,7 +73,7 @@ def _skus(event: Event, state: CustomerState) -> tuple[str, ...]:
         return (fact.sku,)
     order = state.profile.orders.get(str(fact.data.get("order_id")))
     if event.type == "shipment" and order is not None:
-        return tuple(sorted(sku for sku, at in state.profile.owned.items() if at == order[0]))
+        return tuple(sorted(sku for sku, at in state.profile.owned.items() if at == order[3]))
     told = fact.data.get("skus")
     return tuple(str(sku) for sku in told) if isinstance(told, list | tuple) else ()
 

@@ -17,7 +17,7 @@ from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Planne
 from offerlab.domain.naming import unit_of
 from offerlab.errors import OfferLabError
 from offerlab.intake.arrival import Arrival
-from offerlab.intake.canonical import customer_of, decode, event_of, fact_of, occurred, type_of
+from offerlab.intake.canonical import customer_of, decode, event_of, fact_of, is_ahead, occurred, type_of
 from offerlab.intake.native import Native, NativeExposure, NativeProfile
 from offerlab.intake.samples import sample_of
 from offerlab.storage.customers import digest_of
@@ -41,6 +41,10 @@ _EXPLAINED: Final[dict[Outcome, str]] = {
     **OBJECTIONS,
     "erased": "this customer asked to be forgotten; nothing more is stored",
 }
+
+
+_TAKEN: Final = ("taken", None)
+_CLOCK_OFF: Final = ("clock_off", "the sender's clock was wrong by more than five minutes; its time was corrected")
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -155,24 +159,29 @@ def _note(tally: Tally, sender: Sender, translator: "_Translator", recorded: Rec
     for one in translator.rejections[-REMEMBERED:]:
         names[one.index] = (one.id, one.type)
     lag = (now - max(event.occurred_at for event in last)) / SECOND if last and recorded.accepted else None
-    latest = partial(_latest, now, sender.source, names, recorded.rejected[-REMEMBERED:])
-    tally.note(sender.key_id, counts, latest, min(len(names), REMEMBERED), lag_s=lag)
+    bad = {item.index: (item.code, item.detail) for item in recorded.rejected[-REMEMBERED:]}
+    off = {index: _CLOCK_OFF for index in translator.clock_off if index not in bad} if translator.clock_off else {}
+    latest = partial(_latest, now, sender.source, names, bad | off)
+    tally.note(sender.key_id, counts, latest, min(len(names), REMEMBERED), lag_s=lag, clock_off=len(off))
 
 
 def _latest(
-    now: int, source: str, names: Mapping[int, tuple[str | None, str | None]], rejected: Sequence[Refused]
+    now: int,
+    source: str,
+    names: Mapping[int, tuple[str | None, str | None]],
+    told: Mapping[int, tuple[str, str | None]],
 ) -> list[Latest]:
-    bad = {item.index: item for item in rejected}
     return [
         Latest(
             at=now,
             id=names[index][0],
             type=names[index][1],
             source=source,
-            outcome=bad[index].code if index in bad else "taken",
-            detail=bad[index].detail if index in bad else None,
+            outcome=outcome,
+            detail=detail,
         )
         for index in sorted(names)[-REMEMBERED:]
+        for outcome, detail in (told.get(index, _TAKEN),)
     ]
 
 
@@ -205,6 +214,7 @@ class _Translator:
         self.owners: list[int] = []
         self.rejections: list[Rejection] = []
         self.ignored = 0
+        self.clock_off: list[int] = []
         self._serving = serving
         self._snapshot = snapshot
         self._catalogue = snapshot.catalogue
@@ -235,6 +245,8 @@ class _Translator:
         if arrival.digest is not None:
             raw = arrival.raw if arrival.kept else b""
             events = [msgspec.structs.replace(event, digest=arrival.digest, raw=raw) for event in events]
+        if arrival.clock_off or (events[0].occurred_at == self._now and is_ahead(native, now=self._now)):
+            self.clock_off.append(index)
         self.events += events
         self.owners += (index,) if len(events) == 1 else (index,) * len(events)
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 REMEMBERED: Final = 200
 """Of each key so many events are remembered."""
+UNREFUSED: Final = frozenset(("taken", "clock_off"))
 
 
 class Latest(Struct, frozen=True, kw_only=True):
@@ -20,7 +21,8 @@ class Latest(Struct, frozen=True, kw_only=True):
 
     Attributes:
         at: when it came, microseconds UTC.
-        outcome: `taken` (accepted or a duplicate), or the code for which it was rejected.
+        outcome: `taken` (accepted or a duplicate), `clock_off` (taken, and its time corrected, because the sender's
+            clock was wrong by more than five minutes), or the code for which it was rejected.
     """
 
     at: int
@@ -45,9 +47,17 @@ class Tally:
         self._remembered: Counter[int] = Counter()
         self._untold: set[int] = set()
         self.lag_s = 0.0
+        self.clock_off = 0
 
     def note(
-        self, key_id: int | None, counts: Mapping[str, int], latest: Make, size: int, *, lag_s: float | None
+        self,
+        key_id: int | None,
+        counts: Mapping[str, int],
+        latest: Make,
+        size: int,
+        *,
+        lag_s: float | None,
+        clock_off: int = 0,
     ) -> None:
         """Add one request.
 
@@ -57,9 +67,11 @@ class Tally:
             latest: makes the last of them, `size` in number.
             size: at most `REMEMBERED`.
             lag_s: from happening to being on disk, of the newest event that was accepted.
+            clock_off: how many were taken with a corrected time.
         """
         key = key_id or 0
         with self._lock:
+            self.clock_off += clock_off
             for name, count in counts.items():
                 self._counts[name] += count
             if size:
