@@ -66,10 +66,10 @@ def fill(engine: Engine, customers: int) -> None:
             size = min(50_000, customers - start)
             orders, countries, levels = rng.integers(0, 6, size), rng.integers(0, 5, size), rng.integers(0, 6, size)
             for i in range(size):
-                days = rng.integers(1, 700, orders[i])
+                times = [NOW - int(day) * DAY for day in rng.integers(1, 700, orders[i])]
                 owned = {f"sku-{sku}": NOW - DAY for sku in rng.integers(0, 2_500, orders[i])}
                 profile = Profile(
-                    orders={f"{start + i}-{n}": (NOW - int(day) * DAY, 4_000, 0) for n, day in enumerate(days)},
+                    orders={f"{start + i}-{n}": (at, 4_000, 0, at) for n, at in enumerate(times)},
                     owned=owned,
                     viewed={f"sku-{sku}": NOW - DAY for sku in rng.integers(0, 2_500, 2)},
                     attributes={
