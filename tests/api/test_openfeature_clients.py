@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -201,3 +202,59 @@ def test_the_web_provider_hears_of_a_change_by_itself(shop: Process) -> None:
     folder = node.installed({**WEB, "eventsource": "3.0.7"})
     told = json.loads(node.run(folder, LISTEN, shop.url, ADMIN))
     assert told == {"paused": 200, "before": "SPLIT", "after": "DISABLED"}
+
+
+CROWDED: Final = """
+import { EventSource } from 'eventsource';
+globalThis.EventSource = EventSource;
+import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
+import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
+const [url, key, flag, pollInterval] = process.argv.slice(1).filter((word) => word !== '--');
+const headers = [['Authorization', `Bearer ${key}`]];
+const post = { method: 'POST', headers: Object.fromEntries(headers) };
+const until = async (holds) => {
+  while (!holds()) await new Promise((soon) => setTimeout(soon, 20));
+};
+const context = JSON.stringify({ context: { targetingKey: 'c-1' } });
+const flags = await (await fetch(`${url}/ofrep/v1/evaluate/flags`, { ...post, body: context })).json();
+const address = url + flags.eventStreams[0].endpoint.requestUri;
+const first = new AbortController();
+const held = await fetch(address, { signal: first.signal });
+const refused = await fetch(address);
+const provider = new OFREPWebProvider({ baseUrl: url, headers, cacheMode: 'disabled', pollInterval: Number(pollInterval) });
+await OpenFeature.setContext({ targetingKey: 'c-1' });
+await OpenFeature.setProviderAndWait(provider);
+const client = OpenFeature.getClient();
+const before = client.getStringDetails(flag, 'default').reason;
+const changed = new Promise((told) => client.addHandler(ProviderEvents.ConfigurationChanged, told));
+if (Number(pollInterval) > 0) {
+  await until(() => provider._pollingIntervalId !== undefined && provider._sseManager === undefined);
+} else {
+  await until(() => provider._sseRetryCount > 0);
+  first.abort();
+  await until(() => provider._sseManager?.isConnected);
+}
+await fetch(`${url}/v1/experiments/${flag}/pause`, post);
+await changed;
+const after = client.getStringDetails(flag, 'default').reason;
+const later = Number(refused.headers.get('retry-after'));
+console.log(JSON.stringify({ held: held.status, refused: refused.status, later: later > 0, before, after }));
+await OpenFeature.close();
+process.exit(0);
+"""
+
+
+@pytest.mark.parametrize("interval_ms", [100, 0], ids=["polls", "comes back"])
+def test_the_web_provider_lives_without_a_free_stream(tmp_path: Path, interval_ms: int) -> None:
+    """Beyond the limit the stream is refused (503, Retry-After): the provider polls, or comes back until it is free."""
+    folder = node.installed({**WEB, "eventsource": "3.0.7"})
+    service = Process(tmp_path, environment={"OFFERLAB_STREAMS": "1"})
+    service.start()
+    try:
+        arms = [{"key": "control"}, {"key": "treatment"}]
+        service.made("/v1/experiments", {"key": "crowded", "variants": arms, "metrics": {"primary": "aov"}})
+        service.made("/v1/experiments/crowded/start", None)
+        told = json.loads(node.run(folder, CROWDED, service.url, ADMIN, "crowded", str(interval_ms)))
+    finally:
+        service.kill()
+    assert told == {"held": 200, "refused": 503, "later": True, "before": "SPLIT", "after": "DISABLED"}
