@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import update
 
 from offerlab import cli, server
-from offerlab.storage import database, events, experiments, segments, tables, writer
+from offerlab.storage import database, events, experiments, projects, tables, writer
 from offerlab.storage.events import Appended
 from offerlab.workflows import serving
 
@@ -58,22 +58,24 @@ def starts_twice() -> None:
         connection.execute(row.values(revision=seen))
         save(connection, experiment, seen=seen)
 
-    experiments.save = careless  # the fault
+    projects.hold = unheld  # the fault
+    experiments.save = careless
 
 
 def claims_blindly() -> None:
     """Takes slots of a layer without keeping others from it meanwhile."""
     save = experiments.save
 
-    def careless(connection: Any, experiment: Any, *, seen: int) -> None:
+    def slow(connection: Any, experiment: Any, *, seen: int) -> None:
         time.sleep(0.5)  # the other one has read what is free by now
         save(connection, experiment, seen=seen)
 
-    def unheld(*_: object) -> None:
-        pass
+    projects.hold = unheld  # the fault
+    experiments.save = slow
 
-    setattr(segments, "hold_layers", unheld)  # noqa: B010 - the fault
-    experiments.save = careless
+
+def unheld(connection: object, project_id: int) -> None:
+    """In the place of `projects.hold`: lets everybody change a project at once."""
 
 
 def waits_for_ever() -> None:

@@ -55,6 +55,16 @@ def version(connection: Connection, project_id: int) -> int:
     return found
 
 
+def hold(connection: Connection, project_id: int) -> None:
+    """Until this transaction ends nobody else may change what decisions go by; who does already is waited for.
+
+    What they commit is seen by the next statement. Events go on being written: they only need the project to exist. An
+    embedded store has one writer anyway.
+    """
+    row = select(projects.c.id).where(projects.c.id == project_id)
+    connection.execute(row.with_for_update(key_share=True)).scalar_one()
+
+
 def raise_version(connection: Connection, project_id: int) -> int:
     """Tell every replica that decisions have changed; the new version."""
     connection.execute(update(projects).where(projects.c.id == project_id).values(version=projects.c.version + 1))

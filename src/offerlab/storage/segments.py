@@ -1,6 +1,5 @@
 """Segments and layers."""
 
-from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -55,15 +54,6 @@ def layers_of(connection: Connection, project_id: int) -> dict[str, Layer]:
     """All layers by key."""
     rows = connection.execute(select(layers).where(layers.c.project_id == project_id).order_by(layers.c.key))
     return {row.key: Layer(key=row.key, name=row.name, salt=row.salt) for row in rows}
-
-
-def hold_layers(connection: Connection, project_id: int, keys: Collection[str]) -> None:
-    """Until this transaction ends nobody else may claim slots of these layers; who does already is waited for.
-
-    What others committed meanwhile is seen by the next statement. An embedded store has one writer, who holds them all.
-    """
-    held = select(layers.c.key).where(layers.c.project_id == project_id, layers.c.key.in_(list(keys)))
-    connection.execute(held.order_by(layers.c.key).with_for_update()).all()
 
 
 def _segment(row: Any) -> Segment:  # noqa: ANN401 - a row of `segments`

@@ -491,10 +491,9 @@ def _check_requirements(connection: Connection, desk: Desk, experiment: Experime
 
 
 def _claims(connection: Connection, desk: Desk, experiment: Experiment, traffic: float) -> tuple[Claim, ...]:
-    """Slots in each of the experiment's layers, beside what the others hold; nobody else claims any meanwhile."""
+    """Slots in each of the experiment's layers, beside what the others hold: the desk lets nobody claim meanwhile."""
     if not experiment.layers:
         return ()
-    segments.hold_layers(connection, desk.project_id, experiment.layers)
     known = segments.layers_of(connection, desk.project_id)
     taken: dict[str, list[Slots]] = {key: [] for key in experiment.layers}
     for other in experiments.everything(connection, desk.project_id, archived=False):

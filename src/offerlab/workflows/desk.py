@@ -28,6 +28,9 @@ class Desk:
     def change(self) -> Generator[Connection]:
         """A transaction that changes decisions: afterwards every replica knows, this one at once.
 
+        One at a time in a project, on whatever replica: what is checked beside others (slots of a layer, the end of the
+        audit log) is still so when it is stored.
+
         Inside an open one it is the same transaction: several verbs stand or fall together. A proposal stands although
         the verb is refused: `ApprovalNeeded` leaves after the transaction has ended well.
         """
@@ -36,6 +39,7 @@ class Desk:
             return
         waits: ApprovalNeeded | None = None
         with writing(self.runtime.engine) as connection:
+            projects.hold(connection, self.project_id)
             self._open = connection
             try:
                 yield connection

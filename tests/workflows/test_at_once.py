@@ -1,4 +1,4 @@
-"""Two replicas start experiments of one layer at the same moment: what excludes each other never meets."""
+"""Two replicas change a project at the same moment: what excludes each other never meets, the audit log stays whole."""
 
 import threading
 import time
@@ -11,10 +11,12 @@ from sqlalchemy import text
 from offerlab.app import App, create_app
 from offerlab.domain.experiment import SLOTS, Experiment
 from offerlab.errors import Conflict
-from offerlab.storage import segments
+from offerlab.storage import audit, projects
+from offerlab.storage.database import reading
 from offerlab.workflows import authoring
 from offerlab.workflows.desk import Desk
 from support.service import COFFEE_ADDON, Service
+from support.twins import unheld
 
 pytestmark = pytest.mark.postgres
 
@@ -33,7 +35,7 @@ class Race:
             self.service.made("/v1/experiments", body)
 
     def run(self) -> list[tuple[int, int]]:
-        """Start one, and the other while the first has not committed; the slots that are owned afterwards.
+        """Start one, and the other while the first has not committed; the slots of both.
 
         Raises:
             Conflict: the second was told that there is no room.
@@ -47,10 +49,15 @@ class Race:
             second = coming.result(WAIT_S)
         return sorted(pair for one in (first, second) for claim in one.claims for pair in claim.slots)
 
+    def is_log_whole(self) -> bool:
+        """Whether every line of the audit log follows from the one before."""
+        with reading(self.service.app.runtime.engine) as connection:
+            return audit.first_broken(connection, 1) is None
+
     def _until_it_waits(self, coming: "Future[Experiment]") -> None:
         waiting = text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            " AND query LIKE '%FROM layers%FOR UPDATE%'"
+            " AND query LIKE '%FROM projects%FOR NO KEY UPDATE%'"
         )
         deadline = time.monotonic() + WAIT_S
         with self.service.app.runtime.engine.connect() as connection:
@@ -92,18 +99,16 @@ def test_the_second_waits_and_is_refused_when_there_is_no_room(race: Callable[[f
 
 def test_the_second_waits_and_takes_what_is_left(race: Callable[[float], Race]) -> None:
     """Each wants 40 %: both start, side by side."""
-    (start, end), (next_start, next_end) = race(0.4).run()
-    assert (start, end, next_start, next_end) == (0, SLOTS * 4 // 10, SLOTS * 4 // 10, SLOTS * 8 // 10)
+    both = race(0.4)
+    assert both.run() == [(0, SLOTS * 4 // 10), (SLOTS * 4 // 10, SLOTS * 8 // 10)]
+    assert both.is_log_whole()
 
 
-def test_a_twin_that_does_not_hold_the_layer_is_found(
+def test_a_twin_that_does_not_hold_the_project_is_found(
     race: Callable[[float], Race], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without holding the layer both starts claim the same slots, and this test's race shows it."""
-
-    def unheld(*_: object) -> None:
-        pass
-
-    monkeypatch.setattr(segments, "hold_layers", unheld)
-    both = race(0.4).run()
-    assert both == [(0, SLOTS * 4 // 10)] * 2
+    """Unless one waits for the other both claim the same slots, and both lines of the log follow the same one."""
+    monkeypatch.setattr(projects, "hold", unheld)
+    both = race(0.4)
+    assert both.run() == [(0, SLOTS * 4 // 10)] * 2
+    assert not both.is_log_whole()
