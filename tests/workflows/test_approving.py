@@ -27,9 +27,10 @@ def service(fresh_database_url: str) -> Iterator[Service]:
 
 
 def drafted(service: Service, **more: Any) -> str:
-    """The draft of the first key; the second key."""
+    """The draft of the first key; the second key, which was there before."""
+    second = service.new_key("admin")
     service.made("/v1/experiments", {**COFFEE_ADDON, **more})
-    return service.new_key("admin")
+    return second
 
 
 def deeds(service: Service) -> list[tuple[str, str]]:
@@ -64,13 +65,34 @@ def test_an_author_asks_and_another_key_starts(service: Service) -> None:
 
 def test_another_key_may_start_at_once_and_an_editor_is_an_author(service: Service) -> None:
     """Two people have seen it then; whoever changed a word of it counts as its author, and an approval is void."""
-    second = drafted(service)
+    third, second = service.new_key("admin"), drafted(service)
     service.post(f"{KEY}/start")
     service.patch(KEY, {"window_days": 7}, key=second)
     assert service.get(KEY).json()["waits_for"] is None
     assert service.post(f"{KEY}/start", key=second).status_code == 409
-    third = service.new_key("admin")
     assert service.post(f"{KEY}/start", key=third).json()["status"] == "running"
+
+
+def test_a_key_made_for_the_purpose_is_nobody_else(service: Service) -> None:
+    """A person with two keys is one: who makes a second after the draft, or a third with that, still waits."""
+    other = drafted(service)
+    second = service.new_key("admin")
+    third = service.post("/v1/keys", {"kind": "admin"}, key=second).json()["key"]
+    assert [service.post(f"{KEY}/start", key=key).json()["code"] for key in (second, third)] == ["approval_needed"] * 2
+    fourth = service.new_key("admin")
+    refused = [service.post(f"{KEY}/approve", key=key) for key in (second, third, fourth)]
+    assert [(one.status_code, one.json()["code"]) for one in refused] == [(403, "same_person")] * 3
+    assert service.post(f"{KEY}/approve", key=other).json()["status"] == "running"
+
+
+def test_a_key_made_after_a_change_was_asked_for_does_not_approve_it(service: Service) -> None:
+    """Whoever had a key when the change was asked for may let it happen, whoever made that key."""
+    other = drafted(service)
+    assert service.post(f"{KEY}/start", key=other).status_code == 200
+    colleague = service.new_key("admin")
+    assert service.patch(KEY, {"traffic": 0.9}).status_code == 409
+    assert service.post(f"{KEY}/approve", key=service.new_key("admin")).json()["code"] == "same_person"
+    assert service.post(f"{KEY}/approve", key=colleague).json()["traffic"] == pytest.approx(0.9)
 
 
 def test_a_change_of_the_split_waits_and_nothing_else_does(service: Service) -> None:

@@ -48,6 +48,13 @@ def newest(connection: Connection, project_id: int, *, limit: int, before: int |
     return [(row.id, _deed(row)) for row in connection.execute(query.order_by(audit.c.id.desc()).limit(limit))]
 
 
+def last_of(connection: Connection, project_id: int, *, action: str, name: str) -> Deed | None:
+    """The last time that this was done to the object of that name."""
+    query = select(audit).where(audit.c.project_id == project_id, audit.c.action == action, audit.c.object == name)
+    row = connection.execute(query.order_by(audit.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else _deed(row)
+
+
 def first_broken(connection: Connection, project_id: int) -> int | None:
     """Number of the first row whose hash does not follow from the row before; None when the chain holds."""
     previous = GENESIS

@@ -1,7 +1,9 @@
 """A second pair of eyes, where a project wants it: what one person proposes another one lets happen.
 
 Whoever drafted or edited an experiment can't be who starts it, and a change of a running split waits for somebody else.
-People are told apart by their keys. A pause, a stop, an end by the calendar and what follows from an approved plan (its
+People are told apart by their keys: each has one of their own, with which they also sign in to the dashboard. A key that
+somebody made for the purpose, after the draft was written or the change was asked for, is still theirs, and so is one
+that such a key made. A pause, a stop, an end by the calendar and what follows from an approved plan (its
 ramp, its adaptive weights) wait for nobody: what limits harm is never held back.
 """
 
@@ -15,7 +17,7 @@ from offerlab.assignment.allocation import next_epoch
 from offerlab.domain.approval import Proposal, person_of
 from offerlab.domain.experiment import Experiment, RampStep
 from offerlab.errors import ApprovalNeeded, Conflict, NotFound, SamePerson
-from offerlab.storage import experiments, projects
+from offerlab.storage import audit, experiments, projects
 from offerlab.workflows import authoring
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import settings_of
@@ -34,7 +36,7 @@ def start(desk: Desk, key: str) -> Experiment:
 
     def settled(known: Experiment) -> bool:
         authors = {person_of(author) for author in known.authors}
-        second = bool(authors) and person_of(desk.actor) not in authors
+        second = bool(authors) and _is_another(desk, authors, since=known.created_at)
         return known.status != "draft" or bool(known.approved_by) or second
 
     wanted = Proposal(action="start", by=desk.actor, at=0)
@@ -93,7 +95,8 @@ def approve(desk: Desk, key: str, *, revision: int | None = None) -> Experiment:
         if revision not in (None, known.revision):
             raise Conflict(f"experiment {key!r} was changed meanwhile; look at it again")
         behind = {person_of(one) for one in (proposal.by, *(known.authors if proposal.action == "start" else ()))}
-        if person_of(desk.actor) in behind:
+        since = known.created_at if proposal.action == "start" else proposal.at
+        if not _is_another(desk, behind, since=since):
             raise SamePerson(
                 f"you wrote or proposed {_WORDS[proposal.action]} yourself: somebody else has to approve it",
                 extra={"action": proposal.action, "by": proposal.by},
@@ -122,6 +125,18 @@ def decline(desk: Desk, key: str, *, note: str = "") -> Experiment:
         experiments.save(connection, fresh, seen=known.revision)
         desk.log(connection, "decline", f"experiment:{key}", before=proposal, after={"note": note})
     return fresh
+
+
+def _is_another(desk: Desk, behind: set[str], *, since: int) -> bool:
+    """Whether the caller is none of these people: neither by their key, nor by one that they made since then."""
+    with desk.change() as connection:
+        who = person_of(desk.actor)
+        while who not in behind:
+            made = audit.last_of(connection, desk.project_id, action="create_key", name=who)
+            if made is None or made.at < since:
+                return True
+            who = person_of(made.actor)
+    return False
 
 
 def _gated(
