@@ -1,10 +1,10 @@
 """A second pair of eyes, where a project wants it: what one person proposes another one lets happen.
 
 Whoever drafted or edited an experiment can't be who starts it, and a change of a running split waits for somebody else.
-People are told apart by their keys: each has one of their own, with which they also sign in to the dashboard. A key that
-somebody made for the purpose, after the draft was written or the change was asked for, is still theirs, and so is one
-that such a key made. A pause, a stop, an end by the calendar and what follows from an approved plan (its
-ramp, its adaptive weights) wait for nobody: what limits harm is never held back.
+People are told apart by their keys: each has one of their own, with which they also sign in to the dashboard. A key
+that somebody made for the purpose, after the draft was written or the change was asked for, is still theirs, and so is
+one that such a key made. A pause, a stop, an end by the calendar and what follows from an approved plan (its ramp, its
+adaptive weights) wait for nobody: what limits harm is never held back.
 """
 
 from collections.abc import Callable
