@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from dashboard.visitor import Text, Visitor
+from offerlab.domain.experiment import SLOTS
 from offerlab.storage.database import reading
 from offerlab.storage.tables import assignments, audit
 from support.service import AT_CHECKOUT, COFFEE_ADDON, Service
@@ -88,6 +90,47 @@ def test_a_batch_moves_the_weights_and_logs_what_was_used(service: Service) -> N
     assert "The weights followed the results, so plain averages mislead" in page
     assert "/experiments/coffee-addon/ramp" not in visitor.get("/experiments/coffee-addon").text
     assert "every 24 hours (best and second best share)" in page
+    assert "These customers were split evenly throughout" in page
+    assert (
+        "이 고객들은 처음부터 끝까지 고르게 나눴어요"
+        in Text(visitor.get("/experiments/coffee-addon?lang=ko").text).text
+    )
+
+
+def test_the_even_slice_is_read_by_itself(service: Service) -> None:
+    """Its effect is the plain difference of its own customers, counted from the exposures, while the rest moved."""
+    service.coffee_shop(**{**FOLLOWING, "adaptive": {"floor": 0.1, "uniform": 0.5, "every_hours": 24}})
+    for name in ("a", "b"):
+        arms = exposed(service, name, 300)
+        service.wait(seconds=60)
+        buy(service, [*arms["capsules-20"][: len(arms["capsules-20"]) // 3], *arms["control"][:10]])
+        service.wait(days=1.1)
+        assert service.app.watch.look() == ["coffee-addon"]
+    bought = text("SELECT customer FROM events WHERE type = 'order'")
+    with reading(service.app.runtime.engine) as connection:
+        buyers = set(connection.execute(bought).scalars())
+        rows = connection.execute(select(assignments.c.customer, assignments.c.variant, assignments.c.bucket)).all()
+    even = [
+        [float(row.customer in buyers) for row in rows if row.bucket < SLOTS // 2 and row.variant == i] for i in (0, 1)
+    ]
+    report = service.get(f"{KEY}/report").json()
+    (part,) = report["segments"]
+    assert (report["segment_by"], part["segment"], part["n"]) == ("even_slice", "even_slice", len(even[0] + even[1]))
+    arms_told = {arm["variant"]: arm["n"] for arm in part["metrics"][0]["arms"]}
+    assert arms_told == {"control": len(even[0]), "capsules-20": len(even[1])}
+    (effect,) = part["metrics"][0]["effects"]
+    assert effect["absolute"]["estimate"] == pytest.approx(float(np.mean(even[1]) - np.mean(even[0])))
+    assert effect["method"] != "adaptively_weighted"
+    assert effect["relative"] is not None
+    assert report["metrics"][0]["effects"][0]["method"] == "adaptively_weighted"
+    assert "Evenly split slice" in service.get(f"{KEY}/report?format=md").text
+
+
+def test_without_weights_that_follow_results_there_is_no_even_slice(service: Service) -> None:
+    """Asked for by name it is refused, with the field."""
+    service.coffee_shop()
+    refused = service.get(f"{KEY}/report?segment_by=even_slice")
+    assert (refused.status_code, refused.json()["field"]) == (422, "segment_by")
 
 
 def test_nobody_sets_by_hand_what_follows_the_results(service: Service) -> None:

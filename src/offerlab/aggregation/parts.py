@@ -72,7 +72,7 @@ _SURVIVORS = Part(
     ("chains", "edges"),
 )
 
-_EXPOSED: Final = """SELECT e.customer, e.variant, e.segment, e.{cut}, e.epoch, e.occurred_at, e.event_id, e.suppressed,
+_EXPOSED: Final = """SELECT e.customer, e.variant, e.segment, {cut}, e.epoch, e.occurred_at, e.event_id, e.suppressed,
     e.placement
   FROM exposures e
   WHERE e.experiment_id = :experiment AND e.received_at <= :as_of"""

@@ -19,18 +19,19 @@ from offerlab.aggregation.own import Own
 from offerlab.aggregation.parts import MERGED, Part
 from offerlab.aggregation.picked import PICKED
 from offerlab.aggregation.statement import SPLITS, statement, with_clause
+from offerlab.assignment.adapting import slice_size
 from offerlab.domain.clock import DAY
 from offerlab.domain.experiment import Experiment, started_at, stopped_at
 from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput
-from offerlab.reporting.cells import Cell, Cells, Limit, Notes, Words
+from offerlab.reporting.cells import EVEN_SLICE, Cell, Cells, Limit, Notes, Words
 from offerlab.reporting.measures import AGAIN_DAYS, CAPPED, COVARIATES, MONEY, divisor
 
 PRE_DAYS: Final = 90
 """How far back a customer's own past counts as a covariate."""
 
-SEGMENTINGS: Final = ("segment", "channel", "placement", "device", "agent")
+SEGMENTINGS: Final = ("segment", "channel", "placement", "device", "agent", EVEN_SLICE)
 """What a report may be cut by: what an exposure stores."""
 
 
@@ -61,10 +62,14 @@ class SqlEngine:
         """
         if segment_by not in SEGMENTINGS:
             raise InvalidInput(f"a report is cut by one of {', '.join(SEGMENTINGS)}", field="segment_by")
+        if segment_by == EVEN_SLICE and experiment.adaptive is None:
+            raise InvalidInput("only weights that follow the results leave an even slice", field="segment_by")
         arms = Arms(experiment, offers, currency)
         monomials = tuple(sorted(needs.monomials))
         own = Own(experiment.metrics)
         binds = _binds(experiment, needs, self._project, currency, as_of) | arms.binds
+        if segment_by == EVEN_SLICE and experiment.adaptive is not None:
+            binds = {**binds, "slice_end": slice_size(experiment.adaptive, len(experiment.variants))}
         swaps = self._swaps(experiment)
         query = statement(monomials, arms.parts, segment_by, swaps=swaps, own=own.parts)
         rows = self._connection.execute(text(query), binds | own.binds).mappings().all()

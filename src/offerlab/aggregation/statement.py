@@ -9,10 +9,14 @@ from typing import Final
 
 from offerlab.aggregation.parts import PARTS, Part
 from offerlab.domain.clock import DAY
+from offerlab.reporting.cells import EVEN_SLICE
 from offerlab.reporting.measures import CAPPED, COURSES, FLAGS, Monomial
 
 SPLITS: Final = {"coarse": 1.5 * 2.0**108, "middle": 1.5 * 2.0**78}
 """Added to a double and taken off again, they round it to a multiple of 2^56 and of 2^26."""
+
+CUTS: Final = {EVEN_SLICE: f"CASE WHEN e.bucket < :slice_end THEN '{EVEN_SLICE}' END"}
+"""What is no column of `exposures`: the customers whom an allocation that follows results splits evenly for ever."""
 
 _SOURCES: Final = ("order_sums", "course_sums", "again", "item_sums", "accept_sums", "act_sums", "attach_sums")
 
@@ -106,7 +110,7 @@ def statement(
     Args:
         monomials: the products to sum, in the order of the answer's columns (see `_sums`).
         tables: `arms`, `offered` and `goes_with`.
-        cut: a column of `exposures`, checked by the caller.
+        cut: a column of `exposures` or one of `CUTS`, checked by the caller.
         swaps: parts that take another's place, because the data need them.
         own: parts of the shop's own metrics, each with one value.
     """
@@ -236,4 +240,4 @@ def with_clause(
     for name in wanted:
         include(name)
     texts = (f"{name}({part.columns}) AS (\n  {part.text}\n)" for name, part in ordered.items())
-    return "WITH RECURSIVE " + ",\n".join(texts).replace("{cut}", cut)
+    return "WITH RECURSIVE " + ",\n".join(texts).replace("{cut}", CUTS.get(cut, f"e.{cut}"))

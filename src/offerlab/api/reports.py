@@ -31,7 +31,11 @@ _MEDIA: Final = {
 }
 _QUERY: Final = (
     Parameter("as_of", str | None, "what was known then: ISO 8601 with a zone; now without"),
-    Parameter("segment_by", str | None, "what the segments are cut by: segment, channel, placement, device or agent"),
+    Parameter(
+        "segment_by",
+        str | None,
+        "the cut of its segments: segment, channel, placement, device, agent, even_slice",
+    ),
     Parameter("format", str | None, "json, html, csv or md"),
 )
 

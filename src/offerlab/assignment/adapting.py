@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from offerlab.assignment.allocation import Ranges, reallocate, shares, sizes
+from offerlab.assignment.allocation import Ranges, allocate, reallocate, shares, sizes
 from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.experiment import EVERYONE, SLOTS, Epoch, Experiment, Range
 
@@ -45,6 +45,14 @@ def adapted(experiment: Experiment, now: int, weights: Sequence[float]) -> Epoch
 def shares_now(experiment: Experiment) -> list[float]:
     """Each arm's share in the last epoch, the slice included: what is logged as propensity."""
     return shares(experiment.epochs[-1].arms[EVERYONE], len(experiment.variants))
+
+
+def evened(experiment: Experiment) -> Experiment:
+    """The experiment as the even slice lived it: the same shares throughout, whatever the results."""
+    arms = len(experiment.variants)
+    even = {EVERYONE: allocate([1 / arms] * arms)}
+    epochs = tuple(replace(epoch, arms=even) for epoch in experiment.epochs)
+    return replace(experiment, adaptive=None, epochs=epochs)
 
 
 def _scaled(weights: Sequence[float], slots: int) -> list[int]:

@@ -9,6 +9,7 @@ from offerlab.dashboard.page import Page, Picture
 from offerlab.dashboard.speech import NOTHING
 from offerlab.dashboard.tables import Cell, Table
 from offerlab.reporting import plots
+from offerlab.reporting.cells import EVEN_SLICE
 from offerlab.reporting.earnings import STEPS
 from offerlab.reporting.report import DayEffect, Money, SegmentResult
 from offerlab.reporting.sentences import extra_orders_sentence
@@ -85,8 +86,9 @@ def money_block(page: Page, money: Money) -> MoneyBlock:
 
 
 class SegmentsBlock(Struct, frozen=True, kw_only=True):
-    """Effects by segment."""
+    """Effects by segment, or of the slice that stays even."""
 
+    title: str
     sentences: tuple[str, ...]
     pictures: tuple[Picture, ...]
     table: Table
@@ -95,9 +97,10 @@ class SegmentsBlock(Struct, frozen=True, kw_only=True):
 def segments_block(page: Page) -> SegmentsBlock | None:
     """What segments say; None where there is one."""
     report, words, speech = page.report, page.words, page.speech
-    if len(report.segments) < 2:  # noqa: PLR2004 - one segment is everybody
+    is_slice = report.segment_by == EVEN_SLICE
+    if len(report.segments) < (1 if is_slice else 2):  # one segment is everybody
         return None
-    said: list[str] = []
+    said = [words("even_slice_read")] if is_slice else []
     for each in report.heterogeneity:
         p = each.p_value_adjusted if each.p_value_adjusted is not None else each.p_value
         code = "segments_unknown" if p is None else "segments_differ" if p < report.facts.alpha else "segments_alike"
@@ -118,12 +121,14 @@ def segments_block(page: Page) -> SegmentsBlock | None:
     treatments = [each.variant for each in report.metrics[0].effects]
     head = (words("c_segment"), words("c_n"), *treatments)
     rows = tuple(_segment_row(page, segment, treatments) for segment in report.segments)
-    return SegmentsBlock(sentences=tuple(said), pictures=pictures, table=Table(words("b_segments"), head, rows))
+    title = words("even_slice" if is_slice else "b_segments")
+    return SegmentsBlock(title=title, sentences=tuple(said), pictures=pictures, table=Table(title, head, rows))
 
 
 def _segment_row(page: Page, segment: SegmentResult, treatments: list[str]) -> tuple[Cell, ...]:
     speech, primary = page.speech, page.report.metrics[0]
-    name = Cell(segment.segment or page.words("outside_segments"), number=False)
+    key = segment.segment or page.words("outside_segments")
+    name = Cell(page.words("even_slice") if page.report.segment_by == EVEN_SLICE else key, number=False)
     if segment.n is None:
         return (name, Cell(page.words("under_ten")), *(Cell(NOTHING) for _ in treatments))
     result = next((each for each in segment.metrics if each.metric == primary.metric), None)

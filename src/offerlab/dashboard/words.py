@@ -355,6 +355,11 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     # segments
     "outside_segments": ("(outside every segment)", "(고객층 없음)"),
     "under_ten": ("under 10 customers", "고객 10명 미만"),
+    "even_slice": ("Evenly split slice", "고르게 나눈 고객"),
+    "even_slice_read": (
+        "These customers were split evenly throughout, so their plain averages can be compared, unweighted.",
+        "이 고객들은 처음부터 끝까지 고르게 나눴어요. 그래서 가중치 없이 평균을 그대로 비교할 수 있어요.",
+    ),
     "segments_alike": (
         "No sign that segments differ for {v}. Read the overall effect.",
         "{v} 안에서 고객층별 차이는 보이지 않아요. 전체 효과를 보세요.",

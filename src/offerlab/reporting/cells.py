@@ -16,6 +16,9 @@ from msgspec.structs import replace
 from offerlab.reporting.measures import FLAGS, Monomial, monomial, nonzero
 from offerlab.stats.moments import Moments, empty, monomials
 
+EVEN_SLICE: Final = "even_slice"
+"""A cut, and its one part: whom an allocation that follows results splits evenly for ever."""
+
 CROSSOVER: Final = -1
 """The variant of a cell whose customers met more than one arm."""
 

@@ -5,7 +5,8 @@ from math import nan
 
 from msgspec.structs import replace
 
-from offerlab.reporting.cells import Cells
+from offerlab.assignment.adapting import evened
+from offerlab.reporting.cells import EVEN_SLICE, Cells
 from offerlab.reporting.comparing import contrast_of
 from offerlab.reporting.metrics import Frame, as_interval, metric_results, range_at
 from offerlab.reporting.report import Effect, Heterogeneity, Interval, MetricResult, SegmentResult, Undetermined
@@ -24,6 +25,8 @@ def segments_of(frame: Frame, *, margin: float | None) -> tuple[tuple[SegmentRes
         frame: of the whole experiment.
         margin: difference between segments that matters, in the primary metric's unit.
     """
+    if frame.strata.cells.cut_by == EVEN_SLICE:
+        return _even_slice(frame), ()
     parts = _parts(frame)
     if len(parts) < 2 and not any(parts):  # noqa: PLR2004 - one unnamed segment is everybody
         return (), ()
@@ -54,6 +57,30 @@ def segments_of(frame: Frame, *, margin: float | None) -> tuple[tuple[SegmentRes
         for key in parts
     )
     return results, _heterogeneity(frame, list(frames), readings)
+
+
+def _even_slice(frame: Frame) -> tuple[SegmentResult, ...]:
+    """The customers who were split evenly throughout, read without weights: a second look at the same question.
+
+    Nothing is corrected for it and nothing drawn towards the whole, which holds the same customers.
+    """
+    cells = _parts(frame).get(EVEN_SLICE)
+    if cells is None:
+        return ()
+    if cells.n < SMALLEST:
+        return (SegmentResult(segment=EVEN_SLICE, n=None, withheld=WITHHELD),)
+    even = evened(frame.experiment)
+    within = replace(
+        frame,
+        experiment=even,
+        strata=Strata(even, cells),
+        rule=_rule_within(frame, cells.n),
+        looks=(),
+        detailed=False,
+    )
+    hidden = small_arms(cells, {i: arm.key for i, arm in enumerate(even.variants)})
+    metrics = tuple(without(one, hidden) for one in metric_results(within))
+    return (SegmentResult(segment=EVEN_SLICE, n=cells.n, metrics=metrics),)
 
 
 def _parts(frame: Frame) -> dict[str | None, Cells]:

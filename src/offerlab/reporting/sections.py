@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from offerlab.reporting import figures
+from offerlab.reporting.cells import EVEN_SLICE
 from offerlab.reporting.report import FactorChoice, Interval, Report, Unit
 from offerlab.reporting.sentences import suppression
 from offerlab.reporting.words import Language
@@ -75,12 +76,13 @@ class _Speech(Struct, frozen=True):
 
 
 def _segments(report: Report, say: _Speech) -> Iterator[Section]:
-    if len(report.segments) < 2:  # noqa: PLR2004 - one segment is everybody
+    is_slice = report.segment_by == EVEN_SLICE
+    if len(report.segments) < (1 if is_slice else 2):  # one segment is everybody
         return
     primary = report.metrics[0]
     rows: list[tuple[str, ...]] = []
     for segment in report.segments:
-        name = segment.segment or say(("none", "없음"))
+        name = say(_EVEN_SLICE) if is_slice else segment.segment or say(("none", "없음"))
         found = next((metric for metric in segment.metrics if metric.metric == primary.metric), None)
         if segment.n is None or found is None:
             rows.append((name, say(("under 10", "10명 미만")), "–", "–", "–"))
@@ -96,8 +98,8 @@ def _segments(report: Report, say: _Speech) -> Iterator[Section]:
             for effect in found.effects
         ]
     yield Section(
-        title=say(("Segments", "고객층")),
-        sentences=tuple(_differing(report, say)),
+        title=say(_EVEN_SLICE if is_slice else ("Segments", "고객층")),
+        sentences=(say(_EVEN_SLICE_READ),) if is_slice else tuple(_differing(report, say)),
         heads=say.heads(
             ("segment", "고객층"),
             ("customers", "고객"),
@@ -265,6 +267,12 @@ def _declines(report: Report, say: _Speech) -> Iterator[Section]:
             rows=tuple((each.variant, each.reason, say.count(each.n)) for each in report.declines),
         )
 
+
+_EVEN_SLICE: Final = ("Evenly split slice", "고르게 나눈 고객")
+_EVEN_SLICE_READ: Final = (
+    "These customers were split evenly throughout, so their plain averages can be compared, unweighted.",
+    "이 고객들은 처음부터 끝까지 고르게 나눴어요. 그래서 가중치 없이 평균을 그대로 비교할 수 있어요.",
+)
 
 _DIFFER: Final = (
     "{v}: the segments differ by more than chance explains (p {p}).",

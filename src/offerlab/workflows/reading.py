@@ -15,6 +15,7 @@ from offerlab.domain.clock import DAY, to_micros
 from offerlab.domain.experiment import Experiment, started_at
 from offerlab.errors import Conflict, InvalidInput, NotFound
 from offerlab.reporting.build import Past, build_report, lift_in, look_of
+from offerlab.reporting.cells import EVEN_SLICE
 from offerlab.reporting.formats import as_csv, as_html, as_markdown
 from offerlab.reporting.lowest import OfferResult, offer_results
 from offerlab.reporting.report import Report
@@ -37,7 +38,8 @@ def read_report(
         project_id: whose experiment it is.
         key: of the experiment.
         as_of: microseconds UTC; what was known then. None is now: every event acknowledged before is in.
-        segment_by: what the segments are cut by; the experiment's own segments without.
+        segment_by: what the segments are cut by. Without: by the experiment's own; where it has none and its weights
+            follow the results, the slice that stays even stands alone.
 
     Raises:
         NotFound: no such experiment.
@@ -66,7 +68,7 @@ def read_report(
             offers=offers,
             currency=snapshot.project.currency,
             as_of=moment,
-            segment_by=segment_by or DEFAULT_CUT,
+            segment_by=segment_by or _own_cut(experiment),
         )
     report = build_report(
         experiment,
@@ -80,6 +82,10 @@ def read_report(
     if as_of is None:
         _keep_look(runtime, experiment, report, moment, seen)
     return report
+
+
+def _own_cut(experiment: Experiment) -> str:
+    return EVEN_SLICE if experiment.adaptive is not None and not experiment.segments else DEFAULT_CUT
 
 
 def tried_offers(runtime: Runtime, project_id: int) -> list[OfferResult]:
