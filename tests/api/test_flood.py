@@ -15,6 +15,7 @@ from offerlab.storage import events as store
 from offerlab.storage import writer
 from offerlab.storage.database import reading
 from offerlab.storage.tables import events
+from offerlab.workflows import room
 from support.service import ADMIN, Service
 
 LIMIT = 400
@@ -130,3 +131,20 @@ def test_a_queue_without_a_bound_is_found(shop: Service, monkeypatch: pytest.Mon
         ]
         await_that(lambda: queue.waiting > LIMIT)
     assert {one.result().status_code for one in asked} == {200}
+
+
+def test_bodies_have_room_for_so_many_bytes(shop: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it both intakes send back, with a time to come again; an answer leaves its room, and decisions go on."""
+    monkeypatch.setattr(room, "MOST", 2_000)
+    at = shop.at()
+    small, large = ([{"occurred_at": at, **event} for event in some] for some in (batch(1)[:3], batch(2) + batch(3)))
+    messages = [{"type": "track", "event": "Order Completed", "messageId": str(i), "userId": "c"} for i in range(30)]
+    for _ in range(5):
+        assert shop.post("/v1/events", {"events": small}).status_code == 200
+        for path, body in (("/v1/events", {"events": large}), ("/v1/batch", {"batch": messages})):
+            refused = shop.post(path, body)
+            assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (503, True)
+            assert "code" in refused.json()
+    assert shop.app.runtime.room.taken == 0
+    assert shop.decide("somebody")["decisions"][0]["reason"] == "SPLIT"
+    assert stored(shop) == len(small)

@@ -15,7 +15,7 @@ from sqlalchemy import update
 from offerlab import cli, server
 from offerlab.storage import database, events, experiments, projects, tables, writer
 from offerlab.storage.events import Appended
-from offerlab.workflows import serving
+from offerlab.workflows import room, serving
 
 
 def answers_early() -> None:
@@ -46,6 +46,12 @@ def never_syncs() -> None:
     """Leaves acknowledged commits in the machine's memory."""
     pragmas = tuple(one.replace("synchronous = FULL", "synchronous = OFF") for one in database._PRAGMAS)
     setattr(database, "_PRAGMAS", pragmas)  # noqa: B010 - the fault
+
+
+def never_full() -> None:
+    """Takes whatever comes, however much waits."""
+    setattr(room, "MOST", 10**12)  # noqa: B010 - the fault
+    setattr(writer, "MAX_WAITING", 10**12)  # noqa: B010 - likewise
 
 
 def starts_twice() -> None:
@@ -96,6 +102,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "answers_early": answers_early,
     "claims_blindly": claims_blindly,
     "counts_twice": counts_twice,
+    "never_full": never_full,
     "never_syncs": never_syncs,
     "reads_at_any_price": reads_at_any_price,
     "starts_twice": starts_twice,

@@ -10,6 +10,7 @@ from litestar import Request
 from offerlab.api.problems import Malformed
 from offerlab.errors import InvalidInput, TooLarge
 from offerlab.intake import strict
+from offerlab.workflows.room import Claim
 
 T = TypeVar("T")
 
@@ -44,11 +45,17 @@ async def read(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[T
     return decode(await bounded(request, limit), decoder)
 
 
-async def bounded(request: Request[Any, Any, Any], limit: int) -> bytes:
+async def bounded(request: Request[Any, Any, Any], limit: int, *, claim: Claim | None = None) -> bytes:
     """The raw body, at most `limit` bytes of it ever in memory.
+
+    Args:
+        request: not read yet.
+        limit: bytes.
+        claim: what takes room for it, where many large ones may come at once.
 
     Raises:
         TooLarge: the body is longer, whatever its length header says.
+        Unavailable: no room for it.
     """
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
@@ -56,6 +63,8 @@ async def bounded(request: Request[Any, Any, Any], limit: int) -> bytes:
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
+        if claim is not None:
+            claim.take(len(chunk))
         if len(chunks) > limit:
             raise TooLarge(f"the body may have at most {limit} bytes")
     return bytes(chunks)

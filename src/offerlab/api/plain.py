@@ -13,11 +13,13 @@ from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from msgspec import Struct
 
+from offerlab.api.body import DECISION_LIMIT
 from offerlab.api.front import Message, Receive, Scope, Send
 from offerlab.api.problems import MEDIA_TYPE, Problem, headers_of, problem_of, surprise, wrong_method
 from offerlab.api.rights import Caller, Right, allow, identify, secret_in
 from offerlab.errors import OfferLabError, TooLarge
 from offerlab.workflows.access import StoredKey
+from offerlab.workflows.room import Claim
 from offerlab.workflows.runtime import Runtime
 from offerlab.workflows.serving import Serving
 
@@ -108,18 +110,29 @@ async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the body may have at most {limit} bytes")
-    body = await _body(receive, limit)
-    return await work(Call(house, caller, scope["path"], scope["query_string"], headers), body)
+    call = Call(house, caller, scope["path"], scope["query_string"], headers)
+    if limit <= DECISION_LIMIT:
+        return await work(call, await _body(receive, limit))
+    claim = Claim(house.runtime.room)
+    try:
+        return await work(call, await _body(receive, limit, claim))
+    finally:
+        claim.leave()
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def _body(receive: Receive, limit: int, claim: Claim | None = None) -> bytes:
     message = await receive()
     body = _chunk(message)
+    if claim is not None:
+        claim.take(len(body))
     if message.get("more_body"):
         longer = bytearray(body)
         while message.get("more_body") and len(longer) <= limit:
             message = await receive()
-            longer += _chunk(message)
+            chunk = _chunk(message)
+            if claim is not None:
+                claim.take(len(chunk))
+            longer += chunk
         body = bytes(longer)
     if len(body) > limit:
         raise TooLarge(f"the body may have at most {limit} bytes")

@@ -24,6 +24,7 @@ from offerlab.api.routing import operation, reply
 from offerlab.errors import InvalidInput, OfferLabError, TooLarge, Unauthenticated
 from offerlab.intake import segment
 from offerlab.workflows.recording import record
+from offerlab.workflows.room import Claim
 
 AnyRequest = Request[Any, Any, Any]
 PACKED_LIMIT: Final = 2_097_152
@@ -102,18 +103,23 @@ def _answers() -> dict[int, Any]:
 
 async def _take(request: AnyRequest, kind: str | None) -> Response[bytes]:
     """Take one request, whatever goes wrong answered in the protocol's own shape."""
+    claim = Claim(runtime_of(request).room)
     try:
-        return await _recorded(request, kind)
+        return await _recorded(request, kind, claim)
     except OfferLabError as error:
         return _failure(error)
+    finally:
+        claim.leave()
 
 
-async def _recorded(request: AnyRequest, kind: str | None) -> Response[bytes]:
+async def _recorded(request: AnyRequest, kind: str | None, claim: Claim) -> Response[bytes]:
     runtime = runtime_of(request)
     caller = _known_by_header(request)
     if caller is not None:
         allow(caller, "write_key")
-    body = _unpacked(await bounded(request, BATCH_LIMIT), request.headers.get("content-encoding", ""))
+    sent = await bounded(request, BATCH_LIMIT, claim=claim)
+    body = _unpacked(sent, request.headers.get("content-encoding", ""))
+    claim.take(len(body) - len(sent))
     envelope: _Batch | _Single
     try:
         envelope = _BATCH.decode(body) if kind is None else _SINGLE.decode(body)

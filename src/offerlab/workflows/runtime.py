@@ -24,6 +24,7 @@ from offerlab.workflows import keeping
 from offerlab.workflows.following import Follower
 from offerlab.workflows.memory import Memory
 from offerlab.workflows.onward import Onward
+from offerlab.workflows.room import Room
 from offerlab.workflows.snapshot import Snapshot, load_snapshot, make_snapshot
 from offerlab.workflows.tally import Latest, Tally
 
@@ -69,6 +70,7 @@ class Runtime:
         self.new_number = new_number
         self.memory = Memory()
         self.tally = Tally()
+        self.room = Room()
         self.run = new_number()
         self._follower = Follower(self.memory) if engine.dialect.name == "postgresql" else None
         self._instants = Onward(now)
