@@ -36,18 +36,18 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def new_postgres_database(postgres_cluster: Cluster) -> Callable[[], str]:
-    """Creates an empty PostgreSQL database at every call and gives its SQLAlchemy URL."""
+    """Creates a PostgreSQL database at our schema, without a row, at every call and gives its SQLAlchemy URL."""
     return postgres_cluster.create_database
 
 
 @pytest.fixture(scope="module")
 def postgres_url(new_postgres_database: Callable[[], str]) -> str:
-    """An empty PostgreSQL database for this test module; mark the test `postgres`."""
+    """A PostgreSQL database without a row for this test module; mark the test `postgres`."""
     return new_postgres_database()
 
 
 def _new_database(request: pytest.FixtureRequest, folder: Path) -> str:
-    """An empty database of the kind that the parameter names."""
+    """A database without a row of the kind that the parameter names; an embedded store's file is yet to be made."""
     if request.param == "sqlite":
         return f"sqlite:///{folder / 'offerlab.sqlite'}"
     create: Callable[[], str] = request.getfixturevalue("new_postgres_database")
@@ -56,14 +56,23 @@ def _new_database(request: pytest.FixtureRequest, folder: Path) -> str:
 
 @pytest.fixture(scope="module", params=BOTH)
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An empty database for this test module, once on SQLite and once on PostgreSQL."""
+    """A database without a row for this test module, once on SQLite and once on PostgreSQL."""
     return _new_database(request, tmp_path_factory.mktemp("database"))
 
 
 @pytest.fixture(params=BOTH)
 def fresh_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database for this test alone, once on SQLite and once on PostgreSQL."""
+    """A database without a row for this test alone, once on SQLite and once on PostgreSQL."""
     return _new_database(request, tmp_path)
+
+
+@pytest.fixture(params=BOTH)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without even a schema for this test alone, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return _new_database(request, tmp_path)
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    return cluster.create_empty()
 
 
 @pytest.fixture(scope="module")

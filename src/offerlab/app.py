@@ -7,10 +7,13 @@ import time
 from array import array
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from copy import copy
 from email.utils import parseaddr
+from functools import cache
 from typing import Any, Final
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
@@ -187,18 +190,8 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
         Unavailable: the store can't be reached.
     """
     first, runtime, serving = _prepared(settings, now, new_salt, serves=True)
-    web = Litestar(
-        route_handlers=[*_HANDLERS, dashboard.ROUTER],
-        guards=[guard],
-        exception_handlers={
-            OfferLabError: on_our_error,
-            HTTPException: on_http_error,
-            Exception: on_surprise,
-        },
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=None,
-    )
+    web = copy(_routed())
+    web.state = State()
     web.state.registry = CollectorRegistry()
     web.state.registry.register(health.Intake(runtime))
     web.state.hook_secrets = {"shopify": settings.shopify_secret, "woocommerce": settings.woocommerce_secret}
@@ -212,8 +205,30 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
         clock=SteadyClock(now) if now is clock else now,
     )
     dashboard.furnish(web.state)
-    check_rights(web)
     return App(web, runtime, serving, first, courier, streams=settings.streams)
+
+
+@cache
+def _routed() -> Litestar:
+    """Every route, registered once a process, which takes longer than all else at a start: routes know no store.
+
+    Raises:
+        Misconfigured: a route declares no right.
+    """
+    web = Litestar(
+        route_handlers=[*_HANDLERS, dashboard.ROUTER],
+        guards=[guard],
+        exception_handlers={
+            OfferLabError: on_our_error,
+            HTTPException: on_http_error,
+            Exception: on_surprise,
+        },
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    check_rights(web)
+    return web
 
 
 def _post_office(settings: Settings) -> PostOffice | None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.postgres import Cluster
 from support.process import free_port
 from support.sources import read
 
@@ -33,10 +34,10 @@ def port() -> int:
 
 
 @pytest.fixture
-def environment(services: dict[str, Any], postgres_url: str, tmp_path: Path) -> dict[str, str]:
+def environment(services: dict[str, Any], postgres_cluster: Cluster, tmp_path: Path) -> dict[str, str]:
     """The service's variables as compose would set them when nobody chose any."""
     given = {name: "USD" if name.endswith("CURRENCY") else "" for name in services["offerlab"]["environment"]}
-    ours = {"OFFERLAB_DATABASE_URL": postgres_url, "OFFERLAB_DATA_DIR": str(tmp_path / "data")}
+    ours = {"OFFERLAB_DATABASE_URL": postgres_cluster.create_empty(), "OFFERLAB_DATA_DIR": str(tmp_path / "data")}
     return {**os.environ, **given, **ours}
 
 

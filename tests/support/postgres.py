@@ -19,6 +19,8 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct
 
+from offerlab.storage import schema
+from offerlab.storage.database import open_engine
 from support.find import TOOLS, find_postgres
 
 OWNER = "offerlab"
@@ -45,12 +47,29 @@ class Cluster(Struct, frozen=True):
         """A connection that commits every statement."""
         return psycopg.connect(host=str(self.folder), user=OWNER, dbname=database, autocommit=True)
 
-    def create_database(self) -> str:
-        """Create an empty database; its SQLAlchemy URL."""
-        name = f"test_{next(self.numbers)}"
+    def create_empty(self, name: str | None = None, *, more: str = "") -> str:
+        """Create a database with nothing in it; its SQLAlchemy URL."""
+        name = name or f"test_{next(self.numbers)}"
         with self.connect("postgres") as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name}{more}".encode())
         return f"postgresql+psycopg://{OWNER}@/{name}?host={self.folder}"
+
+    def create_database(self) -> str:
+        """Create a database at our schema without a row; its SQLAlchemy URL.
+
+        The migrations made it once for the cluster; copying it costs a tenth of running them.
+        """
+        with self.connect("postgres") as connection:
+            known = connection.execute(b"SELECT 1 FROM pg_database WHERE datname = 'migrated'").fetchone()
+            way = " STRATEGY FILE_COPY" if connection.info.server_version >= _KNOWS_STRATEGIES else ""
+        if known is None:
+            engine = open_engine(self.create_empty("migrated"))
+            schema.upgrade(engine)
+            engine.dispose()
+        return self.create_empty(more=f" TEMPLATE migrated{way}")
+
+
+_KNOWS_STRATEGIES = 150_000
 
 
 def _unprivileged() -> str | None:

@@ -1,5 +1,6 @@
 """Which version of the schema a store has, and how it gets to ours."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,19 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def head() -> str:
     """The newest revision that this code knows."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     if revision is None:
         raise Misconfigured("this installation carries no migrations")
     return revision
+
+
+@cache
+def _known() -> frozenset[str]:
+    """All revisions that this code knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def current(engine: Engine) -> str | None:
@@ -59,8 +67,7 @@ def check_not_newer(found: str | None) -> None:
     """
     if found is None:
         return
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found not in known:
+    if found not in _known():
         raise Misconfigured(f"the store has schema {found}, which is newer than this release (it knows {head()})")
 
 
