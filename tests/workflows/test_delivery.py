@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from offerlab.storage.outbox import Message
 from support.mailbox import Mailbox, mailbox
 from support.receiver import Receiver, receiving
 from support.service import CAPSULES, COFFEE, COFFEE_ADDON, Service
@@ -320,8 +321,21 @@ def test_a_mail_server_says_no(service: Service, box: Mailbox, answers: list[str
     assert (mail["status"], len(box.taken)) == (status, int(later))
 
 
+def in_doubt(service: Service) -> list[str]:
+    """Message ids of mails whose fate nobody heard."""
+    return [one["message_id"] for one in service.get("/v1/mails?status=ambiguous").json()["items"]]
+
+
+def settle(service: Service, fate: str, *message_ids: str) -> dict[str, Any]:
+    """Say what became of mails."""
+    mails = [{"message_id": one, "fate": fate} for one in message_ids]
+    answer = service.post("/v1/mails/settle", {"mails": mails})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
 def test_a_sender_that_dies_between_is_ambiguous(service: Service, box: Mailbox) -> None:
-    """P19: a mail whose fate nobody heard is listed and never sent again; one that was not handed over yet is sent."""
+    """P19: a mail whose fate nobody heard is listed and not sent again; one that was not handed over yet is sent."""
     set_up(service)
     until(service, 9)
     courier = service.app.courier
@@ -338,6 +352,52 @@ def test_a_sender_that_dies_between_is_ambiguous(service: Service, box: Mailbox)
     assert sorted(one["status"] for one in service.get("/v1/mails").json()["items"]) == ["ambiguous", "delivered"]
     service.wait(days=1)
     assert (service.deliver(), len(box.taken)) == (0, 1)
+
+
+def test_a_mail_in_doubt_is_settled_by_the_servers_log(service: Service, box: Mailbox) -> None:
+    """A server breaks off at the dot, once after taking a mail and once before: who knows its log ends the doubt."""
+    set_up(service)
+    until(service, 9)
+    for name in ("c1", "c2"):
+        meets(service, name)
+        buys(service, name, order=name)
+    service.wait(seconds=3_600)
+    box.cuts = 1
+    assert service.deliver() == 2
+    box.cuts = 0
+    (taken,) = filter(box.has, in_doubt(service))
+    (lost,) = set(in_doubt(service)) - {taken}
+    assert settle(service, "not_taken", lost, "msg_offer_1_99")["too_early"] == [lost]
+    service.wait(seconds=600)
+    assert service.deliver() == 0
+    said = settle(service, "delivered", f"<{taken}@shop.test>", "msg_offer_1_99")
+    assert said == {"delivered": 1, "bounced": 0, "sent_again": 0, "too_early": [], "unknown": ["msg_offer_1_99"]}
+    assert settle(service, "not_taken", lost, taken) == {**said, "delivered": 0, "sent_again": 1, "unknown": [taken]}
+    assert service.deliver() == 1
+    assert sorted(to for to, _ in box.taken) == ["c1@mail.test", "c2@mail.test"]
+    assert {one["status"] for one in service.get("/v1/mails").json()["items"]} == {"delivered"}
+
+
+def test_a_sender_taken_for_dead_may_still_bring_the_answer(service: Service, box: Mailbox) -> None:
+    """A mail that another sender gave up as ambiguous is delivered when its own sender hears so after all."""
+    set_up(service)
+    until(service, 9)
+    meets(service, "c1")
+    buys(service, "c1")
+    service.wait(seconds=3_600)
+    courier = service.app.courier
+    taken_over = courier._hand_over
+
+    def slowly(message: Message) -> bool:
+        done = taken_over(message)
+        service.wait(seconds=60)
+        courier._claim(10, ())
+        assert in_doubt(service) == [message.message_id]
+        return done
+
+    courier._hand_over = slowly  # type: ignore[method-assign]  # a sender that hangs after its note
+    assert service.deliver() == 1
+    assert [one["status"] for one in service.get("/v1/mails").json()["items"]] == ["delivered"]
 
 
 def test_what_was_bought_meanwhile_is_not_offered(service: Service, box: Mailbox) -> None:

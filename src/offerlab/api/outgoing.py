@@ -1,20 +1,24 @@
 """What the service brings to customers: offers that wait or went, and the mails among them."""
 
 import asyncio
-from typing import Any, Final
+from collections import Counter
+from typing import Annotated, Any, Final
 
-from litestar import Request, Response, get
+import msgspec
+from litestar import Request, Response, get, post
 from litestar.params import FromPath
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from offerlab.api.changes import caller_of, runtime_of
+from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
+from offerlab.api.changes import caller_of, change, runtime_of
 from offerlab.api.lists import QUERY, cursor, limit_of
 from offerlab.api.routing import operation, reply
 from offerlab.api.webhooks import STATUS, DeliveryList, before_of, deliveries_page
 from offerlab.domain.clock import iso
 from offerlab.workflows import outgoing
+from offerlab.workflows.desk import Desk
 from offerlab.workflows.leaking import CodeUse, code_uses
-from offerlab.workflows.outgoing import TimedOffer
+from offerlab.workflows.outgoing import Fate, TimedOffer
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -68,7 +72,7 @@ async def list_timed_offers(request: AnyRequest) -> Response[bytes]:
     opt=operation("read", "Mails, newest first", answers={200: DeliveryList}, query=(*QUERY, STATUS)),
 )
 async def list_mails(request: AnyRequest) -> Response[bytes]:
-    """`status=ambiguous` are those whose fate nobody heard: they are never sent again."""
+    """`status=ambiguous` are those whose fate nobody heard: they are sent again only when somebody settles that."""
     limit = limit_of(request)
     found = await asyncio.to_thread(
         outgoing.mails,
@@ -79,6 +83,64 @@ async def list_mails(request: AnyRequest) -> Response[bytes]:
         limit=limit + 1,
     )
     return reply(deliveries_page(found, limit))
+
+
+MessageId = Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class MailFate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of one mail: `message_id` as its Message-ID says, with or without brackets and host."""
+
+    message_id: MessageId
+    fate: Fate
+
+
+class Fates(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a mail server's log, or its provider, knows."""
+
+    mails: Annotated[tuple[MailFate, ...], Meta(min_length=1, max_length=1_000)]
+
+
+class SettledMails(Struct, frozen=True, kw_only=True):
+    """How many were settled in which way, and which were not.
+
+    Attributes:
+        too_early: not taken so far, but the server may still be at it: ask its log again in some minutes.
+        unknown: not ours, or not in doubt.
+    """
+
+    delivered: int
+    bounced: int
+    sent_again: int
+    too_early: list[str]
+    unknown: list[str]
+
+
+_FATES: Final = msgspec.json.Decoder(Fates)
+
+
+@post(
+    "/v1/mails/settle",
+    status_code=200,
+    opt=operation("customers", "Say what became of mails in doubt", body=Fates, answers={200: SettledMails}),
+)
+async def post_settle(request: AnyRequest) -> Response[bytes]:
+    """`not_taken` sends an ambiguous mail again, under the Message-ID that it had; consent and night are asked anew."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    fates = {one.message_id: one.fate for one in decode(body, _FATES).mails}
+
+    def work(desk: Desk) -> tuple[int, object]:
+        done = outgoing.settle(desk, fates)
+        counts = Counter(done.values())
+        return 200, SettledMails(
+            delivered=counts["delivered"],
+            bounced=counts["bounced"],
+            sent_again=counts["sent_again"],
+            too_early=[told for told, what in done.items() if what == "too_early"],
+            unknown=[told for told, what in done.items() if what == "unknown"],
+        )
+
+    return await change(request, work, body=body)
 
 
 class CodeUses(Struct, frozen=True):
@@ -114,4 +176,4 @@ def _view(timed: TimedOffer) -> TimedOfferView:
     )
 
 
-HANDLERS: Final[list[Any]] = [list_timed_offers, list_mails, list_codes]
+HANDLERS: Final[list[Any]] = [list_timed_offers, list_mails, post_settle, list_codes]

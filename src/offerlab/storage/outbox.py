@@ -1,9 +1,9 @@
 """Messages on their way. A row is written in the transaction that gives rise to it, and leaves no other way.
 
 A row that somebody sends is leased to them: `attempts` is the fence, so that who lost the lease changes nothing any
-more. A webhook whose sender died is sent again under the same message id. An e-mail is different: between handing it
-over and hearing that it was taken nobody can know whether it went. Such a row becomes `ambiguous`; it is listed and
-never sent again.
+more. A webhook whose sender died is sent again under the same message id. An e-mail is different: between the dot that
+ends it and hearing that it was taken nobody can know whether it went. Such a row becomes `ambiguous`; it is listed and
+sent again only when somebody who can see the mail server's log says that it was not taken (`settle`).
 """
 
 from collections import Counter
@@ -15,10 +15,16 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from offerlab.domain.clock import SECOND
 from offerlab.storage.tables import outbox
 
 Status = Literal["pending", "sending", "handed_over", "delivered", "dead", "ambiguous", "cancelled"]
 EMAIL: Final = "email"
+Fate = Literal["delivered", "bounced", "not_taken"]
+Settled = Literal["delivered", "bounced", "sent_again", "too_early", "unknown"]
+SETTLING: Final = 600 * SECOND
+"""How long a server may take to log a mail whose sender died: as long as a client waits (RFC 5321, 4.5.3.2.6)."""
+
 OPEN: Final = ("pending", "sending", "handed_over")
 
 
@@ -30,7 +36,8 @@ class Message(Struct, frozen=True, kw_only=True):
         target: `email` or `webhook:<id>`.
         body: sealed under the customer's key where `customer` is set.
         attempts: how many were begun, this one included while it is sent.
-        next_at, lease_until, created_at, done_at: microseconds UTC.
+        next_at, lease_until, created_at, done_at: microseconds UTC; of an ambiguous mail `next_at` is when the
+            server's log is sure to tell.
         answer: HTTP status or SMTP reply of the last attempt. error: why it failed.
     """
 
@@ -144,7 +151,13 @@ def _settle_abandoned(connection: Connection, now: int) -> None:
     connection.execute(
         update(outbox)
         .where(outbox.c.status == "handed_over", over)
-        .values(status="ambiguous", lease_until=None, done_at=now, error="nobody heard whether it was taken")
+        .values(
+            status="ambiguous",
+            lease_until=None,
+            done_at=now,
+            next_at=now + SETTLING,
+            error="nobody heard whether it was taken",
+        )
     )
 
 
@@ -185,7 +198,7 @@ def finish(  # noqa: PLR0913 - one argument per fact of the attempt
     """
     done = connection.execute(
         update(outbox)
-        .where(_mine(message, "sending", "handed_over"))
+        .where(or_(_mine(message, "sending", "handed_over"), _mine_in_doubt(message)))
         .values(
             status=status,
             attempts=message.attempts if spent else message.attempts - 1,
@@ -206,6 +219,35 @@ def _mine(message: Message, *statuses: str) -> ColumnElement[bool]:
         outbox.c.status.in_(statuses),
         outbox.c.lease_until.is_not(None),
     )
+
+
+def _mine_in_doubt(message: Message) -> ColumnElement[bool]:
+    """A mail whose sender was taken for dead, and yet comes back with the answer."""
+    return and_(outbox.c.id == message.id, outbox.c.attempts == message.attempts, outbox.c.status == "ambiguous")
+
+
+def settle(connection: Connection, project_id: int, message_id: str, fate: Fate, *, now: int) -> Settled:
+    """Take the word of somebody who knows what became of a mail.
+
+    Args:
+        connection: a writing one.
+        project_id: whose mail it is.
+        message_id: of the mail.
+        fate: `not_taken` counts for an ambiguous mail alone, and only after `SETTLING`: before, the server may still be
+            taking it.
+        now: microseconds UTC.
+    """
+    mail = and_(outbox.c.project_id == project_id, outbox.c.message_id == message_id, outbox.c.target == EMAIL)
+    if fate == "not_taken":
+        again = update(outbox).where(mail, outbox.c.status == "ambiguous", outbox.c.next_at <= now)
+        if connection.execute(again.values(status="pending", next_at=now, done_at=None)).rowcount:
+            return "sent_again"
+        early = select(outbox.c.id).where(mail, outbox.c.status.in_(("handed_over", "ambiguous")))
+        return "unknown" if connection.execute(early).first() is None else "too_early"
+    status, error = ("delivered", None) if fate == "delivered" else ("dead", "the mail bounced")
+    known = update(outbox).where(mail, outbox.c.status.in_(("handed_over", "ambiguous")))
+    done = connection.execute(known.values(status=status, error=error, lease_until=None, done_at=now))
+    return fate if done.rowcount else "unknown"
 
 
 def replay(connection: Connection, project_id: int, message_ids: Sequence[int], *, now: int) -> int:

@@ -223,6 +223,8 @@ class Courier:
             now = self._clock()
             wait = pause(message.attempts, draw=random.random())  # noqa: S311 - spreads retries, guards nothing
             status, next_at = _AFTERWARDS[handed.outcome], None
+            if handed.outcome == "unknown":
+                next_at = now + outbox.SETTLING
             if handed.outcome == "later" and wait is not None:
                 status, next_at = "pending", now + wait
             outbox.finish(
