@@ -543,6 +543,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.String(length=200), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("next_at", NUMBER, nullable=False),
         sa.Column("lease_until", NUMBER, nullable=True),
         sa.Column("created_at", NUMBER, nullable=False),

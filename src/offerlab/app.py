@@ -49,7 +49,8 @@ from offerlab.api.streams import Streams
 from offerlab.dashboard import routes as dashboard
 from offerlab.delivery.guard import Guard
 from offerlab.delivery.mailing import mail_server
-from offerlab.delivery.steady import SteadyClock
+from offerlab.delivery.steady import FILE as CLOCK_FILE
+from offerlab.delivery.steady import Anchor, SteadyClock, boot
 from offerlab.errors import Misconfigured, OfferLabError, Unavailable
 from offerlab.settings import Settings
 from offerlab.storage import schema
@@ -202,7 +203,7 @@ def create_app(settings: Settings, *, now: Callable[[], int] = clock, new_salt: 
         runtime,
         guard=web.state.guard,
         post_office=_post_office(settings),
-        clock=SteadyClock(now) if now is clock else now,
+        clock=SteadyClock(now, anchor=Anchor(settings.data_dir / CLOCK_FILE, boot())) if now is clock else now,
     )
     dashboard.furnish(web.state)
     return App(web, runtime, serving, first, courier, streams=settings.streams)

@@ -378,6 +378,24 @@ def test_a_mail_in_doubt_is_settled_by_the_servers_log(service: Service, box: Ma
     assert {one["status"] for one in service.get("/v1/mails").json()["items"]} == {"delivered"}
 
 
+def test_dying_senders_use_up_no_attempts(service: Service, box: Mailbox) -> None:
+    """After twelve senders died with a mail in hand its first refusal is tried again in seconds, like any first one."""
+    set_up(service)
+    until(service, 9)
+    meets(service, "c1")
+    buys(service, "c1")
+    service.wait(seconds=3_600)
+    courier = service.app.courier
+    courier._release()
+    for _ in range(12):
+        assert len(courier._claim(10, ())[0]) == 1
+        service.wait(seconds=60)
+    box.answers = ["451 later"]
+    assert (service.deliver(), box.taken) == (1, [])
+    service.wait(seconds=6)
+    assert (service.deliver(), len(box.taken)) == (1, 1)
+
+
 def test_a_sender_taken_for_dead_may_still_bring_the_answer(service: Service, box: Mailbox) -> None:
     """A mail that another sender gave up as ambiguous is delivered when its own sender hears so after all."""
     set_up(service)

@@ -15,7 +15,7 @@ def pause(attempts: int, *, draw: float, asked_s: int | None = None) -> int | No
     """Microseconds until the next attempt; None when there is none left.
 
     Args:
-        attempts: how many were made.
+        attempts: how many failed; those that the sender's own death cut short do not count.
         draw: in 0..1, spreads what failed together: up to a tenth later, never earlier.
         asked_s: what the receiver asked for (Retry-After); kept to if longer, up to a day.
     """

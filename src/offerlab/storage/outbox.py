@@ -35,7 +35,8 @@ class Message(Struct, frozen=True, kw_only=True):
         message_id: the same for every attempt and every target.
         target: `email` or `webhook:<id>`.
         body: sealed under the customer's key where `customer` is set.
-        attempts: how many were begun, this one included while it is sent.
+        attempts: how many were begun, this one included while it is sent. failures: how many of them came back without
+            success; what a dying sender cut short is none.
         next_at, lease_until, created_at, done_at: microseconds UTC; of an ambiguous mail `next_at` is when the
             server's log is sure to tell.
         answer: HTTP status or SMTP reply of the last attempt. error: why it failed.
@@ -52,6 +53,7 @@ class Message(Struct, frozen=True, kw_only=True):
     customer: int | None = None
     status: Status = "pending"
     attempts: int = 0
+    failures: int = 0
     next_at: int = 0
     lease_until: int | None = None
     created_at: int = 0
@@ -74,6 +76,7 @@ def put(connection: Connection, messages: Iterable[Message]) -> None:
             "body": one.body,
             "status": one.status,
             "attempts": 0,
+            "failures": 0,
             "next_at": one.next_at,
             "created_at": one.created_at,
         }
@@ -202,6 +205,7 @@ def finish(  # noqa: PLR0913 - one argument per fact of the attempt
         .values(
             status=status,
             attempts=message.attempts if spent else message.attempts - 1,
+            failures=message.failures + int(spent and status == "pending"),
             next_at=message.next_at if next_at is None else next_at,
             lease_until=None,
             done_at=None if status == "pending" else now,
@@ -263,7 +267,7 @@ def replay(connection: Connection, project_id: int, message_ids: Sequence[int], 
             outbox.c.webhook_id.is_not(None),
             outbox.c.status.in_(("delivered", "dead")),
         )
-        .values(status="pending", attempts=0, next_at=now, lease_until=None, done_at=None, error=None)
+        .values(status="pending", attempts=0, failures=0, next_at=now, lease_until=None, done_at=None, error=None)
     )
     return done.rowcount
 
@@ -341,6 +345,7 @@ def _message(row: Any) -> Message:  # noqa: ANN401 - a row of `outbox`
         customer=row.customer,
         status=row.status,
         attempts=row.attempts,
+        failures=row.failures,
         next_at=row.next_at,
         lease_until=row.lease_until,
         created_at=row.created_at,

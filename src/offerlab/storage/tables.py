@@ -496,6 +496,7 @@ outbox = Table(
     Column("body", LargeBinary, nullable=False),  # sealed under the customer's key where it speaks of one
     Column("status", Name, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),  # of the attempts: those that were answered, and badly
     Column("next_at", Number, nullable=False),
     Column("lease_until", Number),
     Column("created_at", Number, nullable=False),

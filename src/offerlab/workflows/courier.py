@@ -221,7 +221,7 @@ class Courier:
         handed = send(self.post_office.server, mail, lambda: self._hand_over(message))
         with writing(self._runtime.engine) as connection:
             now = self._clock()
-            wait = pause(message.attempts, draw=random.random())  # noqa: S311 - spreads retries, guards nothing
+            wait = pause(message.failures + 1, draw=random.random())  # noqa: S311 - spreads retries, guards nothing
             status, next_at = _AFTERWARDS[handed.outcome], None
             if handed.outcome == "unknown":
                 next_at = now + outbox.SETTLING
@@ -245,7 +245,7 @@ class Courier:
         """Write down what came of an attempt."""
         with writing(self._runtime.engine) as connection:
             now = self._clock()
-            wait = pause(message.attempts, draw=random.random(), asked_s=answer.asked_s)  # noqa: S311 - spreads retries, guards nothing
+            wait = pause(message.failures + 1, draw=random.random(), asked_s=answer.asked_s)  # noqa: S311 - spreads retries, guards nothing
             if cancelled:
                 outbox.finish(connection, message, status="cancelled", now=now, error=answer.error)
             elif answer.ok:
