@@ -271,7 +271,7 @@ def export_breach(
 def export_definitions(form: str, data_dir: Path | None, database_url: str | None) -> None:
     """Print the shop's definitions as a file for `offerlab apply`."""
     from offerlab.api import yaml  # noqa: PLC0415 - only this command writes it
-    from offerlab.api.shopfile import exported  # noqa: PLC0415 - likewise
+    from offerlab.api.shopexport import exported  # noqa: PLC0415 - likewise
     from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
     from offerlab.workflows.privacy import as_json  # noqa: PLC0415 - likewise
 
@@ -289,7 +289,8 @@ def export_definitions(form: str, data_dir: Path | None, database_url: str | Non
 def apply(file: Path, yes: bool, dry_run: bool, data_dir: Path | None, database_url: str | None) -> None:  # noqa: FBT001 - click hands flags over by name
     """Make the shop what FILE says: settings, segments, products, offers, experiments; the plan is shown first."""
     from offerlab.api import yaml  # noqa: PLC0415 - only this command reads it
-    from offerlab.api.shopfile import FILE_LIMIT, carry_out, plan, read_shop  # noqa: PLC0415 - likewise
+    from offerlab.api.shopfile import FILE_LIMIT, read_shop  # noqa: PLC0415 - likewise
+    from offerlab.api.shopplan import carry_out, plan  # noqa: PLC0415 - likewise
     from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
 
     shop = read_shop(yaml.to_json(file.read_text(encoding="utf-8"), limit=FILE_LIMIT))

@@ -129,8 +129,13 @@ def run(
             time.sleep(draw.uniform(0, 0.1))
         hits += _under_way(service) > 0
         settled += _ask(service, box, twin)
+
+    def is_done() -> bool:
+        settled.update(_ask(service, box, twin))
+        return not (_open(service) or _in_doubt(service))
+
     with _sender(context, service, box, None):
-        _wait(lambda: not (_open(service) or settled.update(_ask(service, box, twin)) or _in_doubt(service)))
+        _wait(is_done)
     return _told(service, box, receiver, due, settled, hits)
 
 

@@ -14,7 +14,10 @@ from offerlab.api.definitions import snapshot_of
 from offerlab.api.lists import Page
 from offerlab.api.requests import NewRelation, Prose
 from offerlab.api.routing import Parameter, operation, reply
-from offerlab.api.shopfile import FILE_LIMIT, Planned, ShopFile, carry_out, exported, plan, read_shop
+from offerlab.api.shopexport import exported
+from offerlab.api.shopfile import FILE_LIMIT, ShopFile, read_shop
+from offerlab.api.shopplan import carry_out, plan
+from offerlab.api.shopstep import Planned
 from offerlab.domain.product import Relation
 from offerlab.errors import InvalidInput
 from offerlab.workflows import defining
