@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("template", sa.String(length=200), nullable=True),
         sa.Column("channel", sa.String(length=200), nullable=True),
         sa.Column("placement", sa.String(length=200), nullable=True),
+        sa.Column("slot", sa.String(length=200), nullable=True),
         sa.Column("device", sa.String(length=200), nullable=True),
         sa.Column("agent", sa.String(length=200), nullable=True),
         sa.Column("occurred_at", NUMBER, nullable=False),

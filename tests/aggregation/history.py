@@ -93,6 +93,7 @@ class History:
             "template": None,
             "channel": None,
             "placement": None,
+            "slot": None,
             "device": None,
             "agent": None,
         }

@@ -37,6 +37,22 @@ def test_a_page_opened_again_exposes_nobody_twice(service: Service) -> None:
     assert exposures(service) == {"mobile": None}
 
 
+def test_the_slot_of_a_page_cuts_the_report(service: Service) -> None:
+    """S66: a page with two places names the one it asks for; it stays with the exposure, by token, event or at once."""
+    service.coffee_shop()
+    for i in range(36):
+        said = {"slot": "top"} if i < 12 else {"slot": "below the map"} if i < 24 else {}
+        answer = service.decide(f"c{i}", context={**AT_CHECKOUT, **said})
+        event = {"id": f"e{i}", "type": "exposure", "customer_id": f"c{i}", "decision_id": answer["decision_id"]}
+        assert service.send({**event, "slot": "side"} if i >= 24 else event)["accepted"] == 1
+    service.decide("c99", context={**AT_CHECKOUT, "slot": "top"}, expose=True)
+    cuts = service.get("/v1/experiments/coffee-addon/report?segment_by=slot").json()["segments"]
+    assert {cut["segment"]: cut["n"] for cut in cuts} == {"top": 13, "below the map": 12, "side": 12}
+    service.send({"id": "v", "type": "offer_viewed", "customer_id": "c0", "offer": "capsules", "slot": "top"})
+    person = service.get("/v1/customers/c0/export").json()
+    assert (person["exposures"][0]["slot"], person["interactions"][-1]["body"]["slot"]) == ("top", "top")
+
+
 def test_the_agent_who_spoke_cuts_the_report(service: Service) -> None:
     """Whoever asked for the script, or is named by the exposure, is kept with it: an effect for each of them."""
     service.coffee_shop()

@@ -5,6 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from msgspec.structs import replace
 
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan, Variant
 from offerlab.domain.offer import Discount, LocalizedText, Offer, Timing
@@ -67,6 +68,21 @@ def test_the_best_timing_is_named_and_the_product_left_open() -> None:
     assert timing.levels == ("order, +24 h",)
     assert (timing.chance or 0) > 0.99
     assert (product.levels, product.undetermined is not None) == ((), True)
+
+
+def test_how_many_are_offered_is_a_factor() -> None:
+    """S113: two products shown beat one, whichever leads; where the number does not say which, products stay whole."""
+    pairs = (("filter",), ("filter", "mug"), ("purifier",), ("purifier", "cup"))
+    offers = tuple(replace(GRID[0], key=f"o{i}", products=one) for i, one in enumerate(pairs))
+    said = told(offers, (0.0, 1.0, 0.0, 1.0)).factors
+    assert said is not None
+    assert said.factors == {"product": ("filter", "purifier"), "slots": ("1", "2")}
+    product, slots = said.choices
+    assert (slots.factors, slots.levels, product.levels) == (("slots",), ("2",), ())
+    third = replace(GRID[0], key="o4", products=("filter", "cup"))
+    whole = told((*offers, third), (0.0, 1.0, 0.0, 1.0, 0.0)).factors
+    assert whole is not None
+    assert list(whole.factors) == ["product"]
 
 
 def test_a_main_effect_is_the_regressions() -> None:

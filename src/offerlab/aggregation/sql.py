@@ -31,7 +31,7 @@ from offerlab.reporting.measures import AGAIN_DAYS, CAPPED, COVARIATES, MONEY, d
 PRE_DAYS: Final = 90
 """How far back a customer's own past counts as a covariate."""
 
-SEGMENTINGS: Final = ("segment", "channel", "placement", "device", "agent", EVEN_SLICE)
+SEGMENTINGS: Final = ("segment", "channel", "placement", "slot", "device", "agent", EVEN_SLICE)
 """What a report may be cut by: what an exposure stores."""
 
 

@@ -24,11 +24,12 @@ class CartItem(Body, frozen=True, kw_only=True):
 
 
 class ContextBody(Body, frozen=True, kw_only=True):
-    """The moment. What is absent matches every experiment; `agent` is kept with the exposure and decides nothing."""
+    """The moment. What is absent matches every experiment; `slot`, `agent` are kept with the exposure only."""
 
     placement: Word | None = None
     channel: Word | None = None
     locale: Word | None = None
+    slot: Word | None = None
     agent: Word | None = None
     trigger: Trigger | None = None
     cart: Annotated[tuple[CartItem, ...], Meta(max_length=1_000)] | None = None

@@ -181,6 +181,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     ),
     "factor_timing": ("timing", "시점"),
     "factor_product": ("product", "상품"),
+    "factor_slots": ("number of products", "상품 수"),
     "factor_match": ("match", "추천 방식"),
     "factor_discount": ("discount", "할인"),
     "factor_channel": ("channel", "채널"),

@@ -28,7 +28,8 @@ Suppression = Literal[
 class Context(Struct, frozen=True, kw_only=True):
     """What the request states about the moment. None matches every experiment; an empty cart is a stated one.
 
-    `agent` is whoever speaks to the customer: it is kept with the exposure and decides nothing.
+    `slot` is the place on a page that has several, `agent` whoever speaks to the customer: both are kept with the
+    exposure and decide nothing.
     """
 
     placement: str | None = None
@@ -37,6 +38,7 @@ class Context(Struct, frozen=True, kw_only=True):
     trigger_sku: str | None = None
     trigger_event: str | None = None
     cart: tuple[str, ...] | None = None
+    slot: str | None = None
     agent: str | None = None
 
 

@@ -54,6 +54,7 @@ class Exposure(Struct, frozen=True, kw_only=True, gc=False):
     skus: tuple[str, ...] | None = None
     channel: str | None = None
     placement: str | None = None
+    slot: str | None = None
     device: str | None = None
     agent: str | None = None
 

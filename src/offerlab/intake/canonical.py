@@ -298,7 +298,7 @@ def _about_offer(
         sku, reason, text = native.sku, native.reason, native.text
         if sku is None and native.offer is not None:
             sku = catalogue.offered(native.offer)
-    more = {"reason": reason, "placement": native.placement, "agent": native.agent}
+    more = {"reason": reason, "placement": native.placement, "slot": native.slot, "agent": native.agent}
     return Interaction(
         experiment_id=_experiment(native.experiment, catalogue),
         variant=variant,

@@ -30,6 +30,7 @@ class NativeExposure(_Native, frozen=True, kw_only=True, tag="exposure"):
     experiment: Key | None = None
     variant: Key | None = None
     device: Word | None = None
+    slot: Word | None = None
     agent: Word | None = None
 
 
@@ -38,6 +39,7 @@ class _AboutOffer(_Native, frozen=True, kw_only=True):
     variant: Key | None = None
     offer: Key | None = None
     placement: Word | None = None
+    slot: Word | None = None
     agent: Word | None = None
 
 

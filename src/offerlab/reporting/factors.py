@@ -1,7 +1,9 @@
 """Which timing, which match, which message, which discount: the arms' offers read as a factorial design.
 
 The factors are what the offers differ in. Those that always change together (another product has another text) are one
-factor: no data can tell them apart. Every combination of levels must be an arm; the rest is `stats.factorial`.
+factor: no data can tell them apart. How many
+products an offer shows (`slots`) is a factor of its own where the leading one and the number say all. Every combination
+of levels must be an arm; the rest is `stats.factorial`.
 """
 
 from collections.abc import Sequence
@@ -61,6 +63,10 @@ def _silent(said: Factors, reason: str, detail: str) -> Factors:
 def _levels(offers: Sequence[Offer]) -> tuple[list[str], list[list[str]]]:
     """Names of the factors that vary, and each one's level in every arm; what always changes together is joined."""
     rows = [_traits(offer) for offer in offers]
+    leads = [(offer.products[:1], len(offer.products)) for offer in offers]
+    if len(set(leads)) == len({offer.products for offer in offers}):  # how many is told apart from which one leads
+        for row, (lead, count) in zip(rows, leads, strict=True):
+            row |= {"product": lead[0] if lead else row["product"], "slots": str(count)}
     groups: dict[tuple[int, ...], list[str]] = {}
     for name in rows[0]:
         values = [row[name] for row in rows]
@@ -80,6 +86,7 @@ def _traits(offer: Offer) -> dict[str, str]:
     return {
         "timing": f"{timing.trigger or 'any moment'}, {delay}",
         "product": ", ".join(offer.products) or offer.match,
+        "slots": "",
         "match": offer.match,
         "discount": offer.discount.type if value is None else f"{offer.discount.type} {value.normalize():f}",
         "channel": offer.channel or "any",

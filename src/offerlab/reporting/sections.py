@@ -298,6 +298,7 @@ _OPEN: Final = (
 _FACTORS: Final[dict[str, Pair]] = {
     "timing": ("timing", "시점"),
     "product": ("product", "상품"),
+    "slots": ("number of products", "상품 수"),
     "match": ("match", "추천 방식"),
     "discount": ("discount", "할인"),
     "channel": ("channel", "채널"),

@@ -307,6 +307,7 @@ def _exposure_rows(project_id: int, items: Fresh, now: int) -> Rows:
                 fact.template,
                 fact.channel,
                 fact.placement,
+                fact.slot,
                 fact.device,
                 fact.agent,
                 event.occurred_at,

@@ -344,6 +344,7 @@ exposures = Table(
     Column("template", Name),  # hash of the message shown
     Column("channel", Name),
     Column("placement", Name),
+    Column("slot", Name),  # of a page that has several, as the shop calls them
     Column("device", Name),
     Column("agent", Name),  # of customer care, as the shop calls them
     *_times(),

@@ -122,7 +122,7 @@ class Encoding:
         self._renderings: dict[tuple[object, ...], bytes | Rendering | Unrendered] = {}
         self._natures: dict[str, Nature] = {}
         self._kept = 0
-        self._begin = b"\x99" + _PACK.encode(snapshot.project.version) + b"\xcf"
+        self._begin = b"\x9a" + _PACK.encode(snapshot.project.version) + b"\xcf"
 
     def told(self, decisions: Sequence[Decision], asking: Asking) -> list[Told]:
         """What each decision says; whole from memory where neither customer, product nor time has a say in it."""
@@ -223,7 +223,7 @@ class Encoding:
             b"\xdd",
             len(draws).to_bytes(4, "big"),
         )
-        end = _PACK.encode((pack(draws), context.channel, context.placement, picks, context.agent))[1:]
+        end = _PACK.encode((pack(draws), context.channel, context.placement, picks, context.agent, context.slot))[1:]
         return seal(self.snapshot.project.secret, b"".join((*begin, *entries, end)))
 
     def _plate(self, outcome: Outcome) -> Plate:

@@ -400,6 +400,7 @@ def _facts(content: Content) -> list[Exposure]:
             skus=picks.get(i),
             channel=content.channel,
             placement=content.placement,
+            slot=content.slot,
             agent=content.agent,
         )
         for i, (entry, bucket) in enumerate(zip(content.entries, content.buckets, strict=True))
@@ -407,8 +408,10 @@ def _facts(content: Content) -> list[Exposure]:
 
 
 def _as_stated(fact: Exposure, native: NativeExposure) -> Fact:
-    """The exposure with what only its event knows: the device, and the agent who spoke."""
-    return msgspec.structs.replace(fact, device=native.device, agent=native.agent or fact.agent)
+    """The exposure with what only its event knows: the device, the slot of the page, the agent who spoke."""
+    return msgspec.structs.replace(
+        fact, device=native.device, slot=native.slot or fact.slot, agent=native.agent or fact.agent
+    )
 
 
 def _unit(native: Native) -> str | None:

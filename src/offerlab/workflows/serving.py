@@ -396,6 +396,7 @@ def exposure_of(snapshot: Snapshot, decision: Decision, suppressed: str | None, 
         skus=None if suppressed is not None else decision.picked,
         channel=_channel(offer, context),
         placement=context.placement,
+        slot=context.slot,
         agent=context.agent,
     )
 

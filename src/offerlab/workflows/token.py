@@ -53,6 +53,7 @@ class Content(Struct, frozen=True, array_like=True):
     placement: str | None = None
     picks: tuple[tuple[int, tuple[str, ...]], ...] = ()
     agent: str | None = None
+    slot: str | None = None
 
     @property
     def buckets(self) -> tuple[int, ...]:
