@@ -170,7 +170,7 @@ def test_requests_name_deadlines_and_nobody(service: Service) -> None:
 
 
 def test_retention_purges_what_has_served_its_purpose(service: Service) -> None:
-    """Views of two years ago and words of four go, orders of four years and younger views stay; the log proves it."""
+    """Views of two years ago and words of four go, also out of profiles; younger ones stay; the log proves it."""
     from offerlab.workflows.desk import Desk  # noqa: PLC0415 - the job is no route
     from offerlab.workflows.privacy import purge  # noqa: PLC0415 - likewise
 
@@ -178,7 +178,7 @@ def test_retention_purges_what_has_served_its_purpose(service: Service) -> None:
     head = {"customer_id": "c"}
     line = {"sku": "capsule-set", "quantity": 1, "unit_price": "18000"}
     service.send(
-        {"id": "old view", "type": "product_viewed", "sku": "a", "occurred_at": service.at(days=-730), **head},
+        {"id": "old view", "type": "product_viewed", "sku": "b", "occurred_at": service.at(days=-730), **head},
         {"id": "view", "type": "product_viewed", "sku": "a", "occurred_at": service.at(days=-100), **head},
         {"id": "words", "type": "complaint", "text": "broken", "occurred_at": service.at(days=-1460), **head},
         {
@@ -200,7 +200,7 @@ def test_retention_purges_what_has_served_its_purpose(service: Service) -> None:
     )
     runtime = service.app.runtime
     done = purge(Desk(runtime, runtime.projects()[0].id, "test"))
-    assert (done["behaviour"], done["texts"], done["contracts"]) == (1, 1, 1)
+    assert (done["behaviour"], done["texts"], done["contracts"], done["profiles"]) == (1, 1, 1, 1)
     with reading(runtime.engine) as connection:
         kept = connection.execute(text("SELECT event_id, body FROM interactions ORDER BY event_id")).all()
         orders = connection.execute(text("SELECT event_id FROM orders")).scalars().all()
@@ -208,8 +208,11 @@ def test_retention_purges_what_has_served_its_purpose(service: Service) -> None:
         deeds = connection.execute(text("SELECT object FROM audit WHERE action = 'purge'")).scalars().all()
     assert ([row.event_id for row in kept], "broken" in repr(kept)) == (["view", "words"], False)
     assert (orders, lines, deeds) == (["order"], ["order"], ["retention"])
-    again = service.send({"id": "old view", "type": "product_viewed", "sku": "a", "customer_id": "c"})
+    attributes = service.get("/v1/customers/c").json()["attributes"]
+    assert (attributes["viewed_skus"], attributes["orders_count"]) == (["a"], 1)
+    again = service.send({"id": "old view", "type": "product_viewed", "sku": "b", "customer_id": "c"})
     assert again["accepted"] == 0
+    assert purge(Desk(runtime, runtime.projects()[0].id, "test"))["profiles"] == 0
 
 
 def test_the_record_of_processing_is_made_of_what_is_stored(service: Service) -> None:

@@ -54,7 +54,7 @@ def send_until_killed(url: str, smtp_url: str, twin: str | None, ready: Event) -
         ready: set when it sends.
         twin: `forgets` believes that what was handed over never went; `hurries` lives ten seconds ahead.
     """
-    outbox.SETTLING = 0  # whoever asks waits until the mailbox has ended all connections  # type: ignore[misc]
+    setattr(outbox, "SETTLING", 0)  # noqa: B010 - whoever asks waits until the mailbox has ended all connections
     if twin == "forgets":
         outbox._settle_abandoned = _forget
     sender = Sender(address="shop@shop.test", name="Shop", base_url="https://shop.test")

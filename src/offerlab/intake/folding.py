@@ -128,6 +128,22 @@ def _recent(shown: dict[str, int]) -> dict[str, int]:
     return {day: count for day, count in shown.items() if day[:10] > oldest}
 
 
+def without_old(profile: Profile, *, looked: int, bought: int) -> Profile:
+    """A profile without what was looked at, or bought, before these moments (microseconds UTC); itself where nothing was.
+
+    Consents, ratings, declines and told attributes stay: they say what somebody wants now.
+    """
+    fresh = {
+        "viewed": {sku: at for sku, at in profile.viewed.items() if at >= looked},
+        "cart": profile.cart if profile.cart[0] >= looked else (0, ()),
+        "cart_changes": {sku: said for sku, said in profile.cart_changes.items() if said[0] >= looked},
+        "orders": {name: order for name, order in profile.orders.items() if order[0] >= bought},
+        "owned": {sku: at for sku, at in profile.owned.items() if at >= bought},
+    }
+    changed = {name: value for name, value in fresh.items() if value != getattr(profile, name)}
+    return replace(profile, **changed) if changed else profile
+
+
 def _remembered(viewed: dict[str, int]) -> dict[str, int]:
     if len(viewed) <= REMEMBERED_VIEWS:
         return viewed

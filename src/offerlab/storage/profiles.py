@@ -5,14 +5,16 @@ from itertools import groupby
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text, update
 
 from offerlab.domain.customer import Profile
-from offerlab.intake.folding import unite
+from offerlab.intake.folding import unite, without_old
 from offerlab.storage.identity import has_links
+from offerlab.storage.tables import profiles
 
 _BATCH: Final = 10_000
 _DECODER: Final = msgspec.msgpack.Decoder(Profile)
+_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 
 _PLAIN: Final = "SELECT customer, body FROM profiles WHERE project_id = :project ORDER BY customer"
 _LINKED: Final = """
@@ -35,6 +37,41 @@ def _rows(connection: Connection, sql: str, project_id: int) -> Iterator[tuple[i
     rows = connection.execution_options(yield_per=_BATCH).execute(text(sql), {"project": project_id})
     for part in rows.partitions(_BATCH):
         yield from ((root, body) for root, body in part)
+
+
+def trim(
+    connection: Connection, project_id: int, *, looked: int, bought: int, after: int, limit: int
+) -> tuple[int | None, int]:
+    """Take out of stored profiles what is older than it may get.
+
+    Args:
+        connection: a writing one.
+        project_id: whose customers.
+        looked: microseconds UTC; what was looked at, or put into carts, before goes.
+        bought: likewise; what was bought before goes.
+        after: customers up to this number were seen to.
+        limit: at most so many customers.
+
+    Returns:
+        The last customer looked at, None when there was none left; and how many profiles lost something. When a profile
+        last changed stays: nobody told anything new.
+    """
+    query = select(profiles.c.customer, profiles.c.body).where(
+        profiles.c.project_id == project_id, profiles.c.customer > after
+    )
+    query = query.order_by(profiles.c.customer).limit(limit)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update()
+    rows = connection.execute(query).all()
+    trimmed = 0
+    for number, body in rows:
+        known = _DECODER.decode(body)
+        fresh = without_old(known, looked=looked, bought=bought)
+        if fresh is not known:
+            trimmed += 1
+            row = update(profiles).where(profiles.c.customer == number)
+            connection.execute(row.values(body=_ENCODER.encode(fresh)))
+    return (rows[-1][0] if rows else None), trimmed
 
 
 def stamp(connection: Connection, project_id: int) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from offerlab.domain.customer import CustomerState
 from offerlab.domain.experiment import days_open
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.storage import customers, identity, subjects
+from offerlab.storage import customers, identity, profiles, subjects
 from offerlab.storage.audit import Deed, append
 from offerlab.storage.customers import digest_of, tombstone_of, tombstone_over
 from offerlab.storage.database import reading, sweep, writing
@@ -26,6 +26,7 @@ from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 
 _LATEST: Final = 20
+_BATCH: Final = 1_000
 _TIMES: Final = frozenset(("occurred_at", "received_at", "exposed_at"))
 
 
@@ -205,11 +206,26 @@ def purge(desk: Desk) -> dict[str, int]:
     closed = days_open(snapshot.experiments.values())
     days["payloads"] = min(closed, closed if days["payloads"] is None else days["payloads"])
     before = {name: now - value * DAY for name, value in days.items() if value is not None}
+    trimmed = _trim(desk, looked=before.get("behaviour", 0), bought=before.get("contracts", 0))
     with desk.change() as connection:
-        done = subjects.purge(connection, desk.project_id, before)
+        done = {**subjects.purge(connection, desk.project_id, before), "profiles": trimmed}
         cutoffs = {name: iso(at) for name, at in before.items()}
         desk.log(connection, "purge", "retention", after={"before": cutoffs, "rows": done})
     return done
+
+
+def _trim(desk: Desk, *, looked: int, bought: int) -> int:
+    """Take old views and purchases out of stored profiles, a batch in each transaction; how many lost something."""
+    trimmed, after = 0, -1
+    while True:
+        with writing(desk.runtime.engine) as connection:
+            last, some = profiles.trim(
+                connection, desk.project_id, looked=looked, bought=bought, after=after, limit=_BATCH
+            )
+        trimmed += some
+        if last is None:
+            return trimmed
+        after = last
 
 
 def _unit(given: str) -> str:
