@@ -129,7 +129,7 @@ def _recent(shown: dict[str, int]) -> dict[str, int]:
 
 
 def without_old(profile: Profile, *, looked: int, bought: int) -> Profile:
-    """A profile without what was looked at, or bought, before these moments (microseconds UTC); itself where nothing was.
+    """A profile without what was looked at, or bought, before these moments (microseconds UTC).
 
     Consents, ratings, declines and told attributes stay: they say what somebody wants now.
     """
