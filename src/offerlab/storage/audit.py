@@ -5,11 +5,14 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from offerlab.storage.tables import audit
 
 GENESIS: Final = bytes(32)
+_TURN: Final = text("SELECT pg_advisory_xact_lock(:family, :project)")
+_FAMILY: Final = 0x0A0D17
+"""Our own among PostgreSQL's advisory locks."""
 
 
 class Deed(Struct, frozen=True, kw_only=True):
@@ -24,7 +27,13 @@ class Deed(Struct, frozen=True, kw_only=True):
 
 
 def append(connection: Connection, project_id: int, deed: Deed) -> None:
-    """Add a deed behind the last one, in the caller's transaction."""
+    """Add a deed behind the last one, in the caller's transaction.
+
+    Who comes while another transaction has a deed under way waits for its end: two behind the same one are no chain.
+    On SQLite there is one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TURN, {"family": _FAMILY, "project": project_id % 2**31})
     last = connection.execute(
         select(audit.c.hash).where(audit.c.project_id == project_id).order_by(audit.c.id.desc()).limit(1)
     ).scalar_one_or_none()
