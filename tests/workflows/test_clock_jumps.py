@@ -140,7 +140,7 @@ def faults(sent: list[Sent]) -> Counter[str]:
     return +found
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", ["an hour more", pytest.param("an hour less", marks=pytest.mark.slow)])
 def test_jumps_restarts_and_summer_time(tmp_path: Path, box: Mailbox, change: str) -> None:
     """Two hours ahead or behind, restarts, clocks that change at night: nothing early, twice, lost or by night."""
     service = shop(tmp_path, box, CHANGES[change])
@@ -150,6 +150,7 @@ def test_jumps_restarts_and_summer_time(tmp_path: Path, box: Mailbox, change: st
     assert sum(one.came_at >= one.due_at + STEP for one in sent) > CUSTOMERS // 4  # many had to wait for the morning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twin", ["trusts the wall", "forgets at a restart", "keeps summer time"])
 def test_broken_clocks_are_caught(tmp_path: Path, box: Mailbox, twin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trusting the wall, at all times or at a restart, is early; a morning reckoned by summer's offset is night."""
