@@ -5,7 +5,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerContext
@@ -151,7 +151,7 @@ def _wait(ready: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def _sender(context: ForkServerContext, service: Service, box: Mailbox, twin: str | None) -> Iterator[None]:
+def _sender(context: ForkServerContext, service: Service, box: Mailbox, twin: str | None) -> Generator[None]:
     """A process that sends, killed at the end of the block, and its connections with it."""
     ready = context.Event()
     process = context.Process(target=send_until_killed, args=(service.url, box.url, twin, ready), daemon=True)

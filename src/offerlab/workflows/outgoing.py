@@ -36,7 +36,7 @@ def settle(desk: Desk, fates: Mapping[str, Fate]) -> dict[str, Settled]:
     """
     with writing(desk.runtime.engine) as connection:  # no decision changes with it
         now = desk.runtime.now()
-        done = {
+        done: dict[str, Settled] = {
             told: outbox.settle(connection, desk.project_id, _own_id(told), fate, now=now)
             for told, fate in fates.items()
         }
