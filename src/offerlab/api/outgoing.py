@@ -127,7 +127,7 @@ _FATES: Final = msgspec.json.Decoder(Fates)
 async def post_settle(request: AnyRequest) -> Response[bytes]:
     """`not_taken` sends an ambiguous mail again, under the Message-ID that it had; consent and night are asked anew."""
     body = await bounded(request, DEFINITION_LIMIT)
-    fates = {one.message_id: one.fate for one in decode(body, _FATES).mails}
+    fates: dict[str, Fate] = {one.message_id: one.fate for one in decode(body, _FATES).mails}
 
     def work(desk: Desk) -> tuple[int, object]:
         done = outgoing.settle(desk, fates)
