@@ -99,7 +99,7 @@ def clock() -> int:
 
 
 def new_number() -> int:
-    """62 random bits: an internal customer number that says nothing about the customer."""
+    """62 random bits."""
     while True:
         try:
             return _drawn.pop()

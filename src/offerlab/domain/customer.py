@@ -95,7 +95,7 @@ class CustomerState(Struct, frozen=True, kw_only=True, gc=False):
     """Everything a decision may look at.
 
     Attributes:
-        number: the random internal number, None for a customer never seen.
+        number: the internal number, None for a customer never seen.
         known: False when the state could not be read: the decision goes on by hash alone and says `stale`.
     """
 

@@ -191,7 +191,7 @@ def _stored(desk: Desk, kind: Kind, digest: bytes, chunk: list[Event], passed: i
     project = desk.runtime.snapshot(desk.project_id).project
     now = desk.runtime.now()
     with writing(desk.runtime.engine) as connection:
-        appended = store.append(connection, project, chunk, new_number=desk.runtime.new_number, now=now)
+        appended = store.append(connection, project, chunk, new_number=desk.runtime.new_customer, now=now)
         module = postgresql if connection.dialect.name == "postgresql" else sqlite
         state = {"rows": passed, "accepted": appended.outcomes.count("accepted"), "bad": len(bad), "updated_at": now}
         key = {"project_id": desk.project_id, "digest": digest, "kind": kind}

@@ -23,7 +23,7 @@ _CLASSES: Final = {
 }
 
 SAFEGUARDS: Final = (
-    "events and analyses know a random number; only the vault knows whose it is, by a keyed hash",
+    "events and analyses know a drawn number; only the vault knows whose it is, by a keyed hash",
     "contact data and payloads are sealed under a key of the customer's own, which erasure destroys",
     "every look at a person, export, erasure and purge stands in a chained log",
     "fewer than ten customers are never spoken of in a report, preview or export",

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -43,11 +44,13 @@ class Runtime:
     Args:
         engine: the store.
         now: the clock, microseconds UTC.
-        new_number: draws internal customer numbers, 62 random bits.
+        new_number: draws 62 random bits.
         new_salt: draws salts.
         keep_at: file that holds the rules for a start without the store; None: none is kept.
 
     Attributes:
+        new_customer: gives out internal customer numbers: from a random one on, side by side, so that what is new lies
+            side by side in every table that is kept by customer (ADR 0009).
         run: a number of this process, another one at every start.
         listeners: called, in whatever thread, after rules have changed in memory; changed_at: when they last did.
         refreshed_at: when the rules were last compared with the store, microseconds UTC.
@@ -68,13 +71,15 @@ class Runtime:
         self.now = now
         self.new_salt = new_salt
         self.new_number = new_number
+        self.new_customer = count(new_number()).__next__
+        self._own_events = f"decided:{new_number():016x}", count()
         self.memory = Memory()
         self.tally = Tally()
         self.room = Room()
         self.run = new_number()
         self._follower = Follower(self.memory) if engine.dialect.name == "postgresql" else None
         self._instants = Onward(now)
-        self.writer = Writer(engine, new_number=new_number, now=self._instants, on_commit=self._committed)
+        self.writer = Writer(engine, new_number=self.new_customer, now=self._instants, on_commit=self._committed)
         self._snapshots: dict[int, Snapshot] = {}
         self._keys: dict[bytes, StoredKey] = {}
         self._reloading = threading.Lock()
@@ -91,8 +96,9 @@ class Runtime:
         self.from_disk = False
 
     def new_event_id(self) -> str:
-        """An id for an event of our own: 124 random bits."""
-        return f"decided:{self.new_number():016x}{self.new_number():016x}"
+        """An id for an event of our own: 62 random bits of this process, and a running number."""
+        run, running = self._own_events
+        return f"{run}{next(running):08x}"
 
     def new_message_id(self) -> str:
         """An id for a message to a webhook: 124 random bits."""
