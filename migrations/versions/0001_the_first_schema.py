@@ -31,7 +31,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("customer", "experiment_id", name=op.f("pk_assignments")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_assignments_experiment_id", "assignments", ["experiment_id"], unique=False)
     op.create_table(
         "audit",
         sa.Column("id", NUMBER, nullable=False),
@@ -76,7 +75,7 @@ def upgrade() -> None:
     op.create_index("ix_events_customer", "events", ["customer", "seq"], unique=False)
     op.create_table(
         "exposures",
-        sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("project_id", NUMBER, nullable=False),
         sa.Column("event_id", identifier, nullable=False),
         sa.Column("experiment_id", NUMBER, nullable=False),
         sa.Column("customer", NUMBER, nullable=False),
@@ -95,11 +94,8 @@ def upgrade() -> None:
         sa.Column("agent", sa.String(length=200), nullable=True),
         sa.Column("occurred_at", NUMBER, nullable=False),
         sa.Column("received_at", NUMBER, nullable=False),
-        sa.PrimaryKeyConstraint("project_id", "event_id", name=op.f("pk_exposures")),
+        sa.PrimaryKeyConstraint("experiment_id", "customer", "occurred_at", "event_id", name=op.f("pk_exposures")),
         sqlite_with_rowid=False,
-    )
-    op.create_index(
-        "ix_exposures_experiment_id", "exposures", ["experiment_id", "customer", "occurred_at"], unique=False
     )
     op.create_table(
         "exposure_skus",
@@ -435,7 +431,8 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_vault_customer"), "vault", ["customer"], unique=False)
-    op.create_index(op.f("ix_vault_root"), "vault", ["root"], unique=False)
+    linked = sa.text("root <> customer")
+    op.create_index("ix_vault_root", "vault", ["root"], unique=False, sqlite_where=linked, postgresql_where=linked)
     op.create_table(
         "changes",
         sa.Column("experiment_id", NUMBER, nullable=False),
@@ -574,7 +571,7 @@ def downgrade() -> None:
     op.drop_table("reports")
     op.drop_table("epochs")
     op.drop_table("changes")
-    op.drop_index(op.f("ix_vault_root"), table_name="vault")
+    op.drop_index("ix_vault_root", table_name="vault")
     op.drop_index(op.f("ix_vault_customer"), table_name="vault")
     op.drop_table("vault")
     op.drop_table("segments")
@@ -614,7 +611,6 @@ def downgrade() -> None:
     op.drop_table("interactions")
     op.drop_index(op.f("ix_exposure_skus_experiment_id"), table_name="exposure_skus")
     op.drop_table("exposure_skus")
-    op.drop_index("ix_exposures_experiment_id", table_name="exposures")
     op.drop_table("exposures")
     op.drop_index("ix_events_customer", table_name="events")
     op.drop_table("events")
@@ -622,5 +618,4 @@ def downgrade() -> None:
     op.drop_table("contact_keys")
     op.drop_index(op.f("ix_audit_project_id"), table_name="audit")
     op.drop_table("audit")
-    op.drop_index("ix_assignments_experiment_id", table_name="assignments")
     op.drop_table("assignments")

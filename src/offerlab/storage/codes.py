@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from sqlalchemy import Connection, and_, select
 
-from offerlab.storage.tables import assignments, orders, vault
+from offerlab.storage.tables import assignments, exposures, orders, vault
 
 
 class Redeemed(Struct, frozen=True):
@@ -42,6 +42,7 @@ def enrolled(connection: Connection, project_id: int, experiment_id: int, varian
             vault.c.project_id == project_id,
             assignments.c.experiment_id == experiment_id,
             assignments.c.variant.in_(variants),
+            assignments.c.customer.in_(select(exposures.c.customer).where(exposures.c.experiment_id == experiment_id)),
         )
         .execution_options(yield_per=1_000)
     )

@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Text, select, type_coerce
 
 from offerlab.domain.customer import PROFILING, Profile
+from offerlab.storage.identity import counting_under
 from offerlab.storage.tables import interactions, profiles, vault
 
 _CHUNK: Final = 500
@@ -103,8 +104,6 @@ def objecting(connection: Connection, project_id: int) -> frozenset[int]:
     refused = [root for root, (_, refuses) in latest.items() if refuses]
     found: set[int] = set(refused)
     for start in range(0, len(refused), _CHUNK):
-        mine = vault.c.root.in_(refused[start : start + _CHUNK])
-        found.update(
-            connection.execute(select(vault.c.customer).where(vault.c.project_id == project_id, mine)).scalars()
-        )
+        mine = counting_under(project_id, refused[start : start + _CHUNK])
+        found.update(row.customer for row in connection.execute(mine))
     return frozenset(found)

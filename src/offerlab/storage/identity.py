@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import CompoundSelect, Connection, bindparam, insert, select, union_all, update
 
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.identity import Link, roots, standing
@@ -20,6 +20,8 @@ from offerlab.storage.known import Known
 from offerlab.storage.tables import merges, vault
 
 _CHUNK: Final = 500
+_PROJECT: Final = vault.c.project_id + 0
+"""Numbers find few rows; SQLite, left to itself, goes by the key that begins with the project and reads them all."""
 
 
 class Member(Struct, frozen=True):
@@ -46,16 +48,16 @@ def united(root: int, states: Sequence[CustomerState]) -> CustomerState:
 
 def family(connection: Connection, project_id: int, digest: bytes) -> list[Member]:
     """All ids of the person that this id belongs to, itself included; empty for a stranger."""
-    mine = select(vault.c.root).where(vault.c.project_id == project_id, vault.c.digest == digest).scalar_subquery()
-    return _members(connection, vault.c.root == mine, project_id)
+    mine = select(vault.c.root).where(vault.c.project_id == project_id, vault.c.digest == digest)
+    return _members(connection, project_id, connection.execute(mine).scalars().all())
 
 
 def families(connection: Connection, project_id: int, numbers: Iterable[int]) -> dict[int, list[Member]]:
     """The persons that these numbers belong to, each whole, by root."""
     found: dict[int, list[Member]] = defaultdict(list)
     for part in _chunks(sorted(set(numbers))):
-        mine = select(vault.c.root).where(vault.c.project_id == project_id, vault.c.customer.in_(part))
-        for member in _members(connection, vault.c.root.in_(mine), project_id):
+        mine = select(vault.c.root).where(project_id == _PROJECT, vault.c.customer.in_(part))
+        for member in _members(connection, project_id, sorted(set(connection.execute(mine).scalars()))):
             found[member.root].append(member)
     return {root: sorted(set(members), key=lambda one: one.number) for root, members in found.items()}
 
@@ -65,12 +67,18 @@ def members_of(connection: Connection, project_id: int, numbers: Iterable[int]) 
     return {member for members in families(connection, project_id, numbers).values() for member in members}
 
 
-def _members(connection: Connection, condition: object, project_id: int) -> list[Member]:
-    query = select(vault.c.digest, vault.c.customer, vault.c.root).where(
-        vault.c.project_id == project_id,
-        condition,  # type: ignore[arg-type]  # a column condition; SQLAlchemy's own type says bool
-    )
+def _members(connection: Connection, project_id: int, found: Sequence[int]) -> list[Member]:
+    query = counting_under(project_id, found)
     return [Member(bytes(row.digest), row.customer, row.root) for row in connection.execute(query)]
+
+
+def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[tuple[bytes, int, int]]:
+    """Ids that count under one of these numbers: the number's own, and those that were linked, each by its index."""
+    mine = select(vault.c.digest, vault.c.customer, vault.c.root).where(project_id == _PROJECT)
+    return union_all(
+        mine.where(vault.c.customer.in_(found), vault.c.root == vault.c.customer),
+        mine.where(vault.c.root.in_(found), vault.c.root != vault.c.customer),
+    )
 
 
 def has_links(connection: Connection, project_id: int, known: Known | None = None) -> bool:
@@ -152,7 +160,7 @@ def settle(connection: Connection, project_id: int, numbers: set[int]) -> set[in
     now_under = roots([one.number for one in members], found)
     moved = [{"of": one.number, "under": now_under[one.number]} for one in members if now_under[one.number] != one.root]
     if moved:
-        statement = update(vault).where(vault.c.project_id == project_id, vault.c.customer == bindparam("of"))
+        statement = update(vault).where(project_id == _PROJECT, vault.c.customer == bindparam("of"))
         connection.execute(statement.values(root=bindparam("under")), moved)
     return {one.number for one in members}
 

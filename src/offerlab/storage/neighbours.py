@@ -44,8 +44,11 @@ _LINKED: Final = text(
     " (SELECT customer FROM merges WHERE project_id = :project AND event_id = ANY(:events))"
 )
 _DIGESTS: Final = text(
-    "SELECT digest FROM vault WHERE project_id = :project AND root IN"
-    " (SELECT root FROM vault WHERE project_id = :project AND customer = ANY(:numbers))"
+    "WITH persons AS (SELECT DISTINCT root FROM vault WHERE project_id = :project AND customer = ANY(:numbers))"
+    " SELECT v.digest FROM persons p JOIN vault v ON v.project_id = :project AND v.customer = p.root"
+    " AND v.root = v.customer UNION ALL"
+    " SELECT v.digest FROM persons p JOIN vault v ON v.project_id = :project AND v.root = p.root"
+    " AND v.root <> v.customer"
 )
 
 

@@ -17,16 +17,23 @@ from offerlab.storage.identity import united
 _PROFILES: Final = msgspec.msgpack.Decoder(Profile)
 
 _SQL: Final = """
-SELECT v.root, w.customer, p.body, a.experiment_id, a.variant, a.epoch, a.segment, a.bucket, a.propensity, a.exposed_at
-FROM vault v
-JOIN vault w ON w.root = v.root
-LEFT JOIN profiles p ON p.customer = w.customer
-LEFT JOIN assignments a ON a.customer = w.customer
-WHERE v.project_id = :project AND v.digest = :digest
+WITH asked AS (SELECT root, digest FROM vault WHERE project_id = :project AND digest = :digest),
+members AS (
+  SELECT k.digest, w.root, w.customer FROM asked k JOIN vault w ON w.customer = k.root AND w.root = w.customer
+  UNION ALL
+  SELECT k.digest, w.root, w.customer FROM asked k JOIN vault w ON w.root = k.root AND w.root <> w.customer
+)
+SELECT m.root, m.customer, p.body, a.experiment_id, a.variant, a.epoch, a.segment, a.bucket, a.propensity, a.exposed_at
+FROM members m
+LEFT JOIN profiles p ON p.customer = m.customer
+LEFT JOIN assignments a ON a.customer = m.customer
 """
-"""Every id that was linked to this one counts: a person who logs in keeps profile and arm."""
+"""Every id that was linked to this one counts: a person who logs in keeps profile and arm. An id that counts under its
+own number is found by that, all others by the index of those that were linked."""
 
-_MANY_SQL: Final = _SQL.replace("a.exposed_at\n", "a.exposed_at, v.digest\n").replace("= :digest", "= ANY(:digests)")
+_KNOWN_SQL: Final = "SELECT 1 FROM vault WHERE project_id = ? AND digest = ?"
+
+_MANY_SQL: Final = _SQL.replace("a.exposed_at\n", "a.exposed_at, m.digest\n").replace("= :digest", "= ANY(:digests)")
 
 
 class EmbeddedStates:
@@ -47,7 +54,10 @@ class EmbeddedStates:
         Raises:
             sqlite3.Error: the file can't be read.
         """
-        with closing(self._connection.execute(_SQL, {"project": project_id, "digest": digest})) as cursor:
+        execute = self._connection.execute
+        if execute(_KNOWN_SQL, (project_id, digest)).fetchone() is None:
+            return NOBODY
+        with closing(execute(_SQL, {"project": project_id, "digest": digest})) as cursor:
             return _state(cursor.fetchall())
 
     def close(self) -> None:

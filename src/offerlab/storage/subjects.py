@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
 
 from offerlab.storage import rejected as refusals
 from offerlab.storage import sealing
@@ -49,7 +49,8 @@ def facts_of(connection: Connection, project_id: int, numbers: Sequence[int]) ->
     back = _rows(connection, refunds, project_id, numbers)
     lines = _lines(connection, order_lines, project_id, [order["event_id"] for order in bought])
     parts = _lines(connection, refund_lines, project_id, [refund["event_id"] for refund in back])
-    seen = _rows(connection, exposures, project_id, numbers)
+    ours = exposures.c.experiment_id.in_(sorted(keys))  # the table is in their order
+    seen = _rows(connection, exposures, project_id, numbers, ours)
     picked = _lines(connection, exposure_skus, project_id, [exposure["event_id"] for exposure in seen])
     placed = connection.execute(select(assignments).where(assignments.c.customer.in_(numbers))).mappings()
     return {
@@ -63,8 +64,10 @@ def facts_of(connection: Connection, project_id: int, numbers: Sequence[int]) ->
     }
 
 
-def _rows(connection: Connection, table: Table, project_id: int, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    query = select(table).where(table.c.project_id == project_id, table.c.customer.in_(numbers))
+def _rows(
+    connection: Connection, table: Table, project_id: int, numbers: Sequence[int], *more: ColumnElement[bool]
+) -> list[dict[str, Any]]:
+    query = select(table).where(table.c.project_id == project_id, table.c.customer.in_(numbers), *more)
     found = connection.execute(query.order_by(table.c.occurred_at, table.c.event_id)).mappings()
     return [{name: value for name, value in row.items() if name not in ("project_id", "customer")} for row in found]
 
