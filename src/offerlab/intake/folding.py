@@ -7,6 +7,7 @@ ids stops them.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
@@ -116,12 +117,18 @@ def _precedence(entry: Bought) -> tuple[int, int, int]:
 def _shown(profile: Profile, exposure: Exposure, at: int) -> Profile:
     if exposure.offer is None or exposure.suppressed is not None:
         return profile
-    key = f"{from_micros(at).date().isoformat()}:{exposure.channel or 'web'}"
+    key = f"{_day(at // DAY)}:{exposure.channel or 'web'}"
     return replace(profile, shown=_recent({**profile.shown, key: profile.shown.get(key, 0) + 1}))
 
 
+@lru_cache(maxsize=64)
+def _day(days: int) -> str:
+    """A day as ISO 8601, by its number since 1970."""
+    return from_micros(days * DAY).date().isoformat()
+
+
 def _recent(shown: dict[str, int]) -> dict[str, int]:
-    if not shown:
+    if len(shown) <= 1:
         return shown
     newest = max(day[:10] for day in shown)
     oldest = from_micros(_midnight(newest) - SHOWN_DAYS * DAY).date().isoformat()

@@ -48,6 +48,13 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], return
         return None if cursor.rowcount == len(rows) else {row[0] for row in cursor.fetchall()}
 
 
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> bool:
+    """Insert on SQLite the rows that are not there yet; whether that was all of them."""
+    with _driver(connection) as cursor:
+        _execute_many(cursor, table, rows, " ON CONFLICT DO NOTHING")
+        return bool(cursor.rowcount == len(rows))
+
+
 def _insert_new_embedded(cursor: Any, table: Table, rows: Sequence[Row], returning: str) -> set[Any] | None:  # noqa: ANN401 - the driver's own
     """The same on SQLite, where nobody else writes meanwhile: the new rows have the last serial numbers."""
     _execute_many(cursor, table, rows, " ON CONFLICT DO NOTHING")

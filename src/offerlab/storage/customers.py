@@ -126,26 +126,39 @@ def numbers_for(
     asked = set(digests)
     missing = asked.difference(numbers)
     if missing:
-        numbers.update(_given(connection, project_id, missing, new_number=new_number, now=now))
+        given = _given if connection.dialect.name == "postgresql" else _given_embedded
+        found, strangers = given(connection, project_id, sorted(missing), new_number, now)
+        numbers.update(found)
+        known.states.update((number, CustomerState(number=number)) for number in strangers)
     return {digest: numbers[digest] for digest in asked}
 
 
+Given = tuple[dict[bytes, int], Iterable[int]]
+"""Numbers by digest, and those of them that were never given before: nothing is stored under them."""
+
+
 def _given(
-    connection: Connection, project_id: int, digests: Iterable[bytes], *, new_number: Callable[[], int], now: int
-) -> dict[bytes, int]:
-    wanted = sorted(digests)
+    connection: Connection, project_id: int, wanted: Sequence[bytes], new_number: Callable[[], int], now: int
+) -> Given:
     found = _numbers(connection, project_id, wanted)
-    if len(found) < len(wanted):
-        missing = [digest for digest in wanted if digest not in found]
-        rows = [(project_id, digest, number, number, now) for digest in missing for number in (new_number(),)]
-        if connection.dialect.name == "sqlite":
-            bulk.insert(connection, vault, rows)
-            found.update((row[1], row[2]) for row in rows)
-        elif bulk.insert_new(connection, vault, rows, "digest") is None:
-            found.update((row[1], row[2]) for row in rows)
-        else:
-            found.update(_numbers(connection, project_id, missing))  # another replica was faster
-    return found
+    missing = [digest for digest in wanted if digest not in found]
+    rows = [(project_id, digest, number, number, now) for digest in missing for number in (new_number(),)]
+    if bulk.insert_new(connection, vault, rows, "digest") is not None:  # another replica was faster
+        return found | _numbers(connection, project_id, missing), ()
+    fresh = {row[1]: row[2] for row in rows}
+    return found | fresh, fresh.values()
+
+
+def _given_embedded(
+    connection: Connection, project_id: int, wanted: Sequence[bytes], new_number: Callable[[], int], now: int
+) -> Given:
+    """On SQLite, where nobody else writes meanwhile: who is not remembered is a stranger more often than not."""
+    fresh = {digest: new_number() for digest in wanted}
+    rows = [(project_id, digest, number, number, now) for digest, number in fresh.items()]
+    if bulk.insert_missing(connection, vault, rows):
+        return fresh, fresh.values()
+    found = _numbers(connection, project_id, wanted)
+    return found, [number for digest, number in found.items() if fresh[digest] == number]
 
 
 def _numbers(connection: Connection, project_id: int, digests: Sequence[bytes]) -> dict[bytes, int]:
