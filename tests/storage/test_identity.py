@@ -1,11 +1,12 @@
 """Ids that are one person: what stands does not depend on order, can be undone, and has a limit."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from offerlab.domain.customer import MOST_IDS
 from offerlab.domain.identity import Link, roots, standing
@@ -60,6 +61,41 @@ def test_a_link_can_be_undone_and_made_again(engine: Engine) -> None:
         identity.link(connection, 1, [Link(9, "e3", 11, 33)], now=10)
     with reading(engine) as connection:
         assert {one.number for one in identity.family(connection, 1, b"c")} == {33}, "of two links the earliest stands"
+
+
+def test_who_is_known_keeps_his_number_beside_strangers(engine: Engine) -> None:
+    """A batch of somebody known and somebody new, met without a memory: one keeps, one gets a number."""
+    numbers = iter(range(11, 20))
+    for digests in ([b"b"], [b"a", b"b", b"c"]):
+        known = Known()
+        with writing(engine) as connection:
+            found = customers.numbers_for(connection, 1, digests, new_number=lambda: next(numbers), now=0, known=known)
+    assert found[b"b"] == 11
+    assert len(set(found.values())) == 3
+    assert known.states.keys() <= {found[b"a"], found[b"c"]}, "of a stranger nothing is stored that had to be read"
+    with reading(engine) as connection:
+        assert customers.known_among(connection, 1, [b"a", b"b", b"c"]) == found
+
+
+def test_a_family_is_found_without_reading_the_whole_vault(tmp_path: Path) -> None:
+    """SQLite finds numbers by their indexes, although the vault's own key begins with the project."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'offerlab.sqlite'}")
+    schema.upgrade(engine)
+    statements: list[tuple[str, object]] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3])))
+    with reading(engine) as connection:
+        identity.families(connection, 1, [11, 22])
+        seen = [one for one in statements if "vault" in one[0]]
+        plans = [
+            row[3]
+            for statement, values in seen
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)  # type: ignore[arg-type]  # as the driver got them
+            if "vault" in row[3]
+        ]
+    engine.dispose()
+    assert seen
+    assert plans
+    assert [plan for plan in plans if "ix_vault_" not in plan] == []
 
 
 def test_the_501st_id_of_a_person_is_refused(service: Service) -> None:

@@ -238,7 +238,7 @@ def erase(
     for digest in digests:
         connection.execute(delete(rejected).where(rejected.c.project_id == project_id, rejected.c.digest == digest))
     if numbers:
-        connection.execute(delete(vault).where(project_id == vault.c.project_id + 0, vault.c.customer.in_(numbers)))
+        connection.execute(delete(vault).where(vault.c.project_id + 0 == project_id, vault.c.customer.in_(numbers)))
         for table in (profiles, contact_keys, contacts, payloads, timed_offers, outbox):
             connection.execute(delete(table).where(table.c.customer.in_(numbers)))
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import CompoundSelect, Connection, bindparam, insert, select, union_all, update
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, bindparam, insert, select, union_all, update
 
 from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
 from offerlab.domain.identity import Link, roots, standing
@@ -20,8 +20,6 @@ from offerlab.storage.known import Known
 from offerlab.storage.tables import merges, vault
 
 _CHUNK: Final = 500
-_PROJECT: Final = vault.c.project_id + 0
-"""Numbers find few rows; SQLite, left to itself, goes by the key that begins with the project and reads them all."""
 
 
 class Member(Struct, frozen=True):
@@ -56,7 +54,7 @@ def families(connection: Connection, project_id: int, numbers: Iterable[int]) ->
     """The persons that these numbers belong to, each whole, by root."""
     found: dict[int, list[Member]] = defaultdict(list)
     for part in _chunks(sorted(set(numbers))):
-        mine = select(vault.c.root).where(project_id == _PROJECT, vault.c.customer.in_(part))
+        mine = select(vault.c.root).where(within(project_id), vault.c.customer.in_(part))
         for member in _members(connection, project_id, sorted(set(connection.execute(mine).scalars()))):
             found[member.root].append(member)
     return {root: sorted(set(members), key=lambda one: one.number) for root, members in found.items()}
@@ -72,9 +70,14 @@ def _members(connection: Connection, project_id: int, found: Sequence[int]) -> l
     return [Member(bytes(row.digest), row.customer, row.root) for row in connection.execute(query)]
 
 
+def within(project_id: int) -> ColumnElement[bool]:
+    """A project's ids, where numbers find them: left to itself SQLite reads all of the project, by the vault's key."""
+    return vault.c.project_id + 0 == project_id
+
+
 def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[tuple[bytes, int, int]]:
     """Ids that count under one of these numbers: the number's own, and those that were linked, each by its index."""
-    mine = select(vault.c.digest, vault.c.customer, vault.c.root).where(project_id == _PROJECT)
+    mine = select(vault.c.digest, vault.c.customer, vault.c.root).where(within(project_id))
     return union_all(
         mine.where(vault.c.customer.in_(found), vault.c.root == vault.c.customer),
         mine.where(vault.c.root.in_(found), vault.c.root != vault.c.customer),
@@ -160,7 +163,7 @@ def settle(connection: Connection, project_id: int, numbers: set[int]) -> set[in
     now_under = roots([one.number for one in members], found)
     moved = [{"of": one.number, "under": now_under[one.number]} for one in members if now_under[one.number] != one.root]
     if moved:
-        statement = update(vault).where(project_id == _PROJECT, vault.c.customer == bindparam("of"))
+        statement = update(vault).where(within(project_id), vault.c.customer == bindparam("of"))
         connection.execute(statement.values(root=bindparam("under")), moved)
     return {one.number for one in members}
 
