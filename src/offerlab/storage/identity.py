@@ -6,7 +6,7 @@ finds a whole person by one key. Profiles and assignments stay with the id they 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -75,7 +75,7 @@ def within(project_id: int) -> ColumnElement[bool]:
     return vault.c.project_id + 0 == project_id
 
 
-def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[tuple[bytes, int, int]]:
+def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[Any, Any, Any]:
     """Ids that count under one of these numbers: the number's own, and those that were linked, each by its index."""
     mine = select(vault.c.digest, vault.c.customer, vault.c.root).where(within(project_id))
     return union_all(
