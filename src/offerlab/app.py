@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from functools import cache
 from typing import Any, Final
 
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
@@ -221,7 +221,7 @@ def _routed() -> Litestar:
         guards=[guard],
         exception_handlers={
             OfferLabError: on_our_error,
-            HTTPException: on_http_error,
+            HTTPException: _on_http_error,
             Exception: on_surprise,
         },
         openapi_config=None,
@@ -230,6 +230,15 @@ def _routed() -> Litestar:
     )
     check_rights(web)
     return web
+
+
+def _on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """A person who mistyped an address sees a page; a program that speaks JSON gets a problem."""
+    is_person = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_MACHINES)
+    return dashboard.on_http_error(request, error) if is_person else on_http_error(request, error)
+
+
+_MACHINES: Final = ("/v1/", "/ofrep/")
 
 
 def _post_office(settings: Settings) -> PostOffice | None:

@@ -35,7 +35,7 @@ def test_the_page_shows_what_came_and_why_not(visitor: Visitor) -> None:
     assert "Nothing was refused." in visitor.get("/events").text
     refused(visitor.service)
     page = visitor.get("/events").text
-    for word in ("product_viewed seen", "offer_viewed bad", "unknown_experiment (1)", "***"):
+    for word in ("product_viewed seen", "offer_viewed bad", 'unknown_experiment <span class="count">1<', "***"):
         assert word in page
     assert "secret-person" not in page
     assert "받지 못한 이벤트" in visitor.get("/events?lang=ko").text

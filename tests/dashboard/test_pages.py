@@ -187,6 +187,15 @@ def test_the_report_can_be_downloaded(visitor: Visitor) -> None:
     assert "attachment" in answer.headers["content-disposition"]
 
 
+def test_a_mistyped_address_is_told_as_a_page_to_people_and_as_a_problem_to_programs(visitor: Visitor) -> None:
+    """Who asks for HTML reads a page in their language; a program, and whoever mistypes an API address, gets JSON."""
+    page = visitor.get("/nowhere?lang=ko", Accept="text/html")
+    assert (page.status_code, "/nowhere 페이지가 없어요." in page.text) == (404, True)
+    for path, accept in (("/nowhere", "*/*"), ("/v1/nowhere", "text/html")):
+        answer = visitor.get(path, Accept=accept)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
 def test_missing_things_are_named(visitor: Visitor) -> None:
     """A wrong key leads to a search for it."""
     answer = visitor.get("/experiments/nowhere?lang=en")

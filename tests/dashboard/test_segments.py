@@ -75,7 +75,7 @@ def test_an_english_segment_page_has_no_korean(visitor: Visitor, path: str) -> N
 def test_a_segment_says_who_it_is(visitor: Visitor) -> None:
     """Rule as a sentence, size, order value, products, reach, and how long a test would take for an effect chosen."""
     said = Text(visitor.get("/segments/repeat?lang=en").text).text
-    assert "orders_count at least 2" in said
+    assert "orders so far at least 2" in said
     assert "30 of 45 (66.7 %)" in said
     assert "₩10,000" in said
     assert "Capsules" in said
@@ -92,7 +92,7 @@ def test_a_handful_is_not_spoken_of(visitor: Visitor) -> None:
     said = Text(visitor.get("/segments/rare?lang=en").text).text
     assert "under 10" in said
     assert "Order value" not in said
-    assert "(country is one of KR, JP or (orders_count at least 2 and orders_count at least 2)) and" in said
+    assert "(country is one of KR, JP or (orders so far at least 2 and orders so far at least 2)) and" in said
 
 
 def test_a_preset_is_taken_over_by_its_button(visitor: Visitor, shop: Service) -> None:

@@ -76,4 +76,4 @@ class Text(HTMLParser):
     @property
     def text(self) -> str:
         """All of it, one space between parts."""
-        return re.sub(r"\s+", " ", " ".join(self.said))
+        return re.sub(r"\s+", " ", " ".join(self.said)).replace("\N{WORD JOINER}", "")

@@ -8,8 +8,9 @@ from scipy.stats import norm
 
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan, Variant
 from offerlab.reporting.build import build_report
-from offerlab.reporting.formats import as_html, as_markdown
+from offerlab.reporting.formats import as_markdown
 from offerlab.reporting.report import ExtraOrders, Interval, Report
+from offerlab.reporting.webpage import as_html
 from offerlab.simulate import CONTROL, MINOR, Integers, Treatment, cells_from, simulate
 from reporting.crowd import AS_OF, needed, plan
 

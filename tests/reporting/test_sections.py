@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan
 from offerlab.reporting.build import build_report
-from offerlab.reporting.formats import as_csv, as_html, as_markdown
+from offerlab.reporting.formats import as_markdown
 from offerlab.reporting.report import (
     CoursePart,
     DeclineCount,
@@ -27,6 +27,8 @@ from offerlab.reporting.report import (
     Voice,
 )
 from offerlab.reporting.sections import sections
+from offerlab.reporting.spreadsheet import as_csv
+from offerlab.reporting.webpage import as_html
 from offerlab.reporting.words import Language
 from reporting.crowd import AS_OF, crowd, plan
 
@@ -123,7 +125,7 @@ def test_the_blocks_say_what_their_fields_say(report: Report) -> None:
     for part in (
         "filter: the effect fades with the days.",
         "| 1 | +$0.50 ($0.25 … $0.75) |",
-        "Read 11 times, 10 of them before the planned end.",
+        "Readings: 11, of these before the planned end: 10.",
         "shows an effect where there is none: 19 % (planned 5 %)",
         "Best timing: later (the best with a chance of 97 %).",
         "product: not enough data to tell the levels apart.",

@@ -8,9 +8,9 @@ import pytest
 
 from offerlab.domain.experiment import Experiment, MetricPlan, Variant
 from offerlab.reporting.build import build_report
-from offerlab.reporting.formats import as_csv
 from offerlab.reporting.report import Report
 from offerlab.reporting.small import told
+from offerlab.reporting.spreadsheet import as_csv
 from offerlab.simulate import CONTROL, Treatment, cells_from, simulate
 from reporting.crowd import AS_OF, needed, plan
 

@@ -48,7 +48,7 @@ def money_block(page: Page, money: Money) -> MoneyBlock:
     if money.roi is not None:
         said.append(
             words(
-                "money_roi",
+                "money_roi" if money.roi.shape == "bounded" else "money_roi_any",
                 abs=speech.effect(money.roi.estimate, "factor"),
                 lo=speech.end(money.roi.lower, "factor"),
                 hi=speech.end(money.roi.upper, "factor", last=True),
@@ -150,6 +150,7 @@ class TimeBlock(Struct, frozen=True, kw_only=True):
     courses: tuple[Picture, ...]
     exposures: Picture | None
     table: Table
+    fading: tuple[Picture, ...] = ()
     novelty: Table | None = None
 
 
@@ -195,6 +196,11 @@ def time_block(page: Page) -> TimeBlock | None:
         courses=courses,
         exposures=page.picture("exposures", "picture_exposures") if "exposures" in page.names else None,
         table=Table(words("b_time"), head, tuple(rows)),
+        fading=tuple(
+            page.picture(f"novelty-{place}", f"novelty_{each.course or 'steady'}", v=each.variant, c=control)
+            for each in report.novelty
+            if f"novelty-{(place := report.facts.variants.index(each.variant))}" in page.names
+        ),
         novelty=novelty(report, speech),
     )
 

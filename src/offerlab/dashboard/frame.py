@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from litestar import Request, Response
 from litestar.datastructures import Cookie
+from markupsafe import Markup
 from msgspec import Struct
 
 from offerlab.dashboard import glyphs
 from offerlab.dashboard.assets import asset_url
 from offerlab.dashboard.words import Words
 from offerlab.errors import Forbidden
+from offerlab.reporting.figures import MINUS
 from offerlab.reporting.words import Language
 from offerlab.workflows import visiting
 from offerlab.workflows.desk import Desk
@@ -158,8 +160,10 @@ def _environment() -> Environment:
 
 
 def _unbroken(value: object) -> object:
-    """A number stays on the line of its per cent sign."""
-    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
+    """A number stays on the line of its per cent sign and of its minus, also before a currency's sign."""
+    if not isinstance(value, str) or isinstance(value, Markup):  # markup is made of values that came by here
+        return value
+    return value.replace(" %", "\N{NO-BREAK SPACE}%").replace(MINUS, f"{MINUS}\N{WORD JOINER}")
 
 
 def html(

@@ -39,7 +39,7 @@ def metric_block(page: Page, metric: MetricResult) -> MetricBlock:
     if metric.undetermined is not None:
         sentences = [_why(page, metric.undetermined.reason, metric.undetermined.detail, metric)]
     if metric.unit == "share" and metric.role == "primary":
-        sentences += [text for effect in metric.effects if (text := _of_thousand(page, metric, effect))]
+        sentences += _of_thousand(page, metric)
     label, tone = _limit(page, metric)
     return MetricBlock(
         key=metric.metric,
@@ -73,7 +73,14 @@ def _sentence(page: Page, metric: MetricResult, effect: Effect) -> str:
         why = effect.undetermined
         told = _why(page, why.reason, why.detail, metric, effect) if why else NOTHING
         return page.words("sentence_none", v=effect.variant, why=told)
-    sure = said.shape == "bounded" and ((said.lower or 0) > 0 or (said.upper or 0) < 0)
+    if said.shape != "bounded":
+        return page.words(
+            "sentence_any",
+            v=effect.variant,
+            c=effect.reference,
+            abs=speech.effect(said.estimate, metric.unit, signed=True),
+        )
+    sure = (said.lower or 0) > 0 or (said.upper or 0) < 0
     code = "sentence_open" if not sure else "sentence_up" if said.estimate > 0 else "sentence_down"
     mean = next((arm.mean for arm in metric.arms if arm.variant == effect.reference), None)
     return page.words(
@@ -98,20 +105,15 @@ def _why(page: Page, reason: str, detail: str, metric: MetricResult, effect: Eff
     return page.words.maybe(f"u_{reason}") or page.words("u_other", detail=detail)
 
 
-def _of_thousand(page: Page, metric: MetricResult, effect: Effect) -> str | None:
-    means = {arm.variant: arm.mean for arm in metric.arms}
-    a, b = means.get(effect.reference), means.get(effect.variant)
+def _of_thousand(page: Page, metric: MetricResult) -> list[str]:
+    """How many of 1,000 did it in each arm: a narrow range is then not read as a big effect."""
     did = page.words.maybe(f"did_{metric.metric}")
-    if a is None or b is None or did is None:
-        return None
-    return page.words(
-        "of_1000",
-        did=did,
-        c=effect.reference,
-        v=effect.variant,
-        a=page.speech.count(1000 * a),
-        b=page.speech.count(1000 * b),
-    )
+    told = [
+        page.words("of_1000_arm", v=arm.variant, n=page.speech.count(1000 * arm.mean))
+        for arm in metric.arms
+        if arm.mean is not None
+    ]
+    return [page.words("of_1000", did=did, list=", ".join(told))] if did and metric.effects else []
 
 
 def _limit(page: Page, metric: MetricResult) -> tuple[str | None, Tone | None]:

@@ -56,14 +56,23 @@ class Tried(Struct, frozen=True, kw_only=True):
     as_of: str
 
 
+class Price(Struct, frozen=True):
+    """What a product costs with the offer; `before` only where that is another price."""
+
+    name: str
+    before: str | None
+    now: str
+
+
 class Card(Struct, frozen=True, kw_only=True):
     """The offer in one language; `held` says why this customer would not be shown it."""
 
     lang: str
+    language: str
     title: str
     body: str
     benefit: str
-    prices: list[str]
+    prices: list[Price]
     missing: str | None
     held: str | None
 
@@ -183,6 +192,7 @@ def _card(lang: str, seen: Preview, speech: Speech) -> Card:
     held = None if seen.suppressed is None else words(f"held_{seen.suppressed}")
     return Card(
         lang=lang if message is None else message.locale,
+        language=words(f"language_{lang}"),
         title="" if message is None else message.title,
         body="" if message is None else message.body,
         benefit="" if message is None else message.benefit,
@@ -192,19 +202,16 @@ def _card(lang: str, seen: Preview, speech: Speech) -> Card:
     )
 
 
-def _price(one: ShownProduct, currency: str, lang: str) -> str:
-    before, after = (format_money(Decimal(price), currency, lang) for price in (one.price, one.offer_price))
-    return f"{one.name} · {after}" if before == after else f"{one.name} · {before} → {after}"
+def _price(one: ShownProduct, currency: str, lang: str) -> Price:
+    before, now = (format_money(Decimal(price), currency, lang) for price in (one.price, one.offer_price))
+    return Price(one.name, None if before == now else before, now)
 
 
 def _discount(one: Discount, speech: Speech) -> str:
     if one.value is None:
         return speech.words(f"discount_{one.type}")
-    return (
-        speech.share(float(one.value) / 100)
-        if one.type == "percent"
-        else format_money(one.value, speech.currency, speech.language)
-    )
+    size = f"{one.value:f}%" if one.type == "percent" else format_money(one.value, speech.currency, speech.language)
+    return speech.words("discount_of", n=size)
 
 
 def _title(one: Offer, seen: Preview, language: str) -> str:

@@ -18,10 +18,11 @@ from offerlab.dashboard.studio import studio_of
 from offerlab.dashboard.view import ReportView, proposal_line, report_view, status_chip
 from offerlab.domain.approval import person_of
 from offerlab.domain.experiment import Experiment
-from offerlab.errors import NotFound
+from offerlab.errors import NotFound, Unavailable
 from offerlab.reporting import plots
 from offerlab.reporting.charts import Look, Spec
 from offerlab.reporting.report import Report
+from offerlab.reporting.words import Language
 from offerlab.workflows.reading import as_text
 
 _FILES: Final = {
@@ -189,7 +190,20 @@ def _file(request: AnyRequest, key: str, ending: str) -> Response[bytes]:
         "Cache-Control": "no-store",
         "Content-Security-Policy": POLICY,
     }
-    return Response(as_text(_read(request, visit, key), ending).encode(), media_type=_FILES[ending], headers=headers)
+    report = _read(request, visit, key)
+    pictures = _pictures(request, report, visit.language) if ending == "html" else None
+    body = as_text(report, ending, visit.language, pictures).encode()
+    return Response(body, media_type=_FILES[ending], headers=headers)
+
+
+def _pictures(request: AnyRequest, report: Report, language: Language) -> dict[str, bytes]:
+    """All of the report's pictures as a page on white paper shows them; none when they can't be drawn now."""
+    look = Look(theme="light", wide=True, language=language, currency=report.facts.currency)
+    studio = studio_of(request.app.state)
+    try:
+        return {name: studio.svg(plots.plot(report, name, look)) for name in plots.names(report)}
+    except Unavailable:
+        return {}
 
 
 HANDLERS: Final[list[Any]] = [experiment_page, picture, report_file]

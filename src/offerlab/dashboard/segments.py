@@ -19,6 +19,8 @@ from offerlab.workflows.audience import Audience, Overlap, Preview, Trial, previ
 
 EFFECTS: Final = (0.02, 0.05, 0.1, 0.2)
 DEEPEST: Final = 3
+_MONEY: Final = frozenset(("spend_total", "aov"))
+"""Attributes that are amounts in the project's currency."""
 
 
 class SegmentRow(Struct, frozen=True, kw_only=True):
@@ -121,7 +123,7 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
         facts=_facts(found, speech),
         few=found.withheld is not None,
         top=[Fact(one.name, _few(speech, one.customers)) for one in found.top_products],
-        overlaps=[Fact(one.segment, _overlap(speech, one)) for one in found.overlaps],
+        overlaps=[Fact(_name(visit, one.segment), _overlap(speech, one)) for one in found.overlaps],
         reach=[Fact(speech.words(f"channel_{name}"), _few(speech, n)) for name, n in sorted(found.reach.items())],
         trials=[Fact(speech.metric(one.metric), _told(one, speech)) for one in found.trials],
         effects=[
@@ -150,6 +152,12 @@ def _previewed(audience: Audience, visit: Visit, one: Segment, mde: float = 0.05
 
 def _speech(visit: Visit) -> Speech:
     return Speech(visit.language, visit.snapshot.project.currency, visit.runtime.now())
+
+
+def _name(visit: Visit, key: str) -> str:
+    """What people call a segment; a key that is gone stays a key."""
+    known = visit.snapshot.segments.get(key)
+    return key if known is None else known.name or key
 
 
 def _href(key: str) -> str:
@@ -239,13 +247,17 @@ def sentence(rule: Rule, speech: Speech, depth: int = 1) -> str:
 
 
 def _condition(rule: Condition, speech: Speech) -> str:
+    name = speech.words.maybe(f"attr_{rule.attribute}") or rule.attribute
     if rule.op == "exists":
-        return speech.words("rule_known" if rule.value else "rule_unknown", a=rule.attribute)
-    value = ", ".join(map(_plain, rule.value)) if isinstance(rule.value, tuple) else _plain(rule.value)
-    return speech.words(f"rule_{rule.op}", a=rule.attribute, v=value)
+        return speech.words("rule_known" if rule.value else "rule_unknown", a=name)
+    values = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+    told = ", ".join(_plain(each, rule.attribute, speech) for each in values)
+    return speech.words(f"rule_{rule.op}", a=name, v=told)
 
 
-def _plain(value: object) -> str:
+def _plain(value: object, attribute: str, speech: Speech) -> str:
+    if attribute in _MONEY and isinstance(value, int | float):
+        return speech.level(value, "money")
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return f"{value:,.10g}" if isinstance(value, int | float) else str(value)

@@ -269,7 +269,8 @@ def _keys(page: Page) -> tuple[Key, ...]:
 
 
 def _check(page: Page, check: Check) -> CheckLine:
-    advice = page.words.maybe(f"do_{check.code}") if check.level != "pass" else None
+    asks = check.level in ("look", "stop") or check.code == "maturing"  # too early to judge is nobody's fault
+    advice = page.words.maybe(f"do_{check.code}") if asks else None
     text = check_sentence(check, page.speech.language)
     return CheckLine(check.level, page.words(f"m_{check.level}"), text, advice)
 

@@ -350,15 +350,15 @@ def _row(row: Row, top: float, *, look: Look, low: float, high: float) -> list[S
     """One effect: its label and numbers, three nested bars, the point, arrows where a range is cut."""
     colour = arm_colour(row.arm, look.theme)
     middle = top + 42
-    drawn = _haloed("0", top + 14, row.label, look, bold=True)
+    drawn = haloed("0", top + 14, row.label, look, bold=True)
     if row.estimate is None:
         where = top + 14 if look.wide else top + 42
         place, align = ("width", "right") if look.wide else ("0", "left")
-        return [*drawn, *_haloed(place, where, row.note, look, align=align)]
+        return [*drawn, *haloed(place, where, row.note, look, align=align)]
     if look.wide:
-        drawn += _haloed("width", top + 14, row.text, look, align="right")
+        drawn += haloed("width", top + 14, row.text, look, align="right")
     else:
-        drawn += _haloed("0", top + 68, row.text, look)
+        drawn += haloed("0", top + 68, row.text, look)
     ends = [
         (row.lower, row.upper, 3.0, 0.55),
         *((a, b, w, 0.75) for (a, b), w in zip(row.inner, (6.0, 10.0), strict=False)),
@@ -380,10 +380,10 @@ def _row(row: Row, top: float, *, look: Look, low: float, high: float) -> list[S
     return drawn
 
 
-def _haloed(x: str, y: float, text: str, look: Look, *, align: str = "left", bold: bool = False) -> list[Spec]:
+def haloed(x: str, y: float, text: str, look: Look, *, align: str = "left", bold: bool = False) -> list[Spec]:
     """A text that stays legible where it crosses a rule."""
     halo = text_at(x, y, text, align=align, bold=bold)
-    halo["mark"] |= {"stroke": look.ink["ground"], "strokeWidth": 4, "color": look.ink["ground"]}
+    halo["mark"] |= {"stroke": look.ink["ground"], "strokeWidth": 6, "strokeJoin": "round", "color": look.ink["ground"]}
     return [halo, text_at(x, y, text, align=align, bold=bold)]
 
 

@@ -1,5 +1,6 @@
 """Pictures of money: from extra revenue to net profit in steps, and how likely a profit is in twenty dots."""
 
+from math import ceil
 from typing import Final
 
 from offerlab.reporting import figures
@@ -11,8 +12,8 @@ from offerlab.reporting.charts import (
     Look,
     Spec,
     arm_colour,
+    haloed,
     specification,
-    text_at,
     unit_label,
 )
 from offerlab.reporting.report import Money
@@ -48,7 +49,9 @@ def waterfall(money: Money, look: Look, arm: int) -> Spec:
     """
     colour = arm_colour(arm, look.theme)
     total = len(money.steps) * _STEP
-    layers: list[Spec] = []
+    zero = {"type": "rule", "color": look.ink["ink"]}
+    data = {"values": [{"x": 0.0, "y": 0, "y2": total}]}
+    layers: list[Spec] = [{"data": data, "mark": zero, "encoding": {**_place("x"), "y2": {"field": "y2"}}}]
     run = 0.0
     for i, step in enumerate(money.steps):
         start = 0.0 if step.code == "net" else run
@@ -60,14 +63,11 @@ def waterfall(money: Money, look: Look, arm: int) -> Spec:
         bold = step.code == "net"
         layers += [
             _bar(start, end, top + 24, top + 38, colour, filled=step.estimate >= 0),
-            text_at("6", top + 11, label, bold=bold),
-            text_at("width", top + 11, amount, align="right", bold=bold),
+            *haloed("6", top + 11, label, look, bold=bold),
+            *haloed("width", top + 11, amount, look, align="right", bold=bold),
         ]
         if bold and step.lower is not None and step.upper is not None:
             layers.append(_range(step.lower, step.upper, top + 31, look.ink["ink"]))
-    zero = {"type": "rule", "color": look.ink["ink"]}
-    data = {"values": [{"x": 0.0, "y": 0, "y2": total}]}
-    layers.append({"data": data, "mark": zero, "encoding": {**_place("x"), "y2": {"field": "y2"}}})
     axis = {"labelExpr": unit_label("money", look), "labelFlush": True, "labelOverlap": True}
     for layer in layers:
         x = layer["encoding"]["x"]
@@ -88,15 +88,15 @@ def dots(money: Money, look: Look, arm: int, height: int) -> Spec:
     values = sorted(money.quantiles)
     low, high = min(values[0], 0.0), max(values[-1], 0.0)
     span = (high - low) or 1.0
-    columns = _COLUMNS if look.wide else _COLUMNS - 2
+    step = span / (_COLUMNS if look.wide else _COLUMNS - 2)
     stacks: dict[int, int] = {}
     rows: list[dict[str, object]] = []
     for value in values:
-        column = min(int((value - low) / span * columns), columns - 1)
+        column = ceil(value / step) - 1  # zero is always a border: a hollow dot never stands on the side of gains
         stacks[column] = stacks.get(column, 0) + 1
         rows.append(
             {
-                "x": low + (column + 0.5) * span / columns,
+                "x": (column + 0.5) * step,
                 "y": stacks[column] - 0.5,
                 "fill": colour if value > 0 else look.ink["ground"],
             }
@@ -106,7 +106,7 @@ def dots(money: Money, look: Look, arm: int, height: int) -> Spec:
         "field": "x",
         "type": "quantitative",
         "axis": axis,
-        "scale": {"domain": [low - 0.02 * span, high + 0.02 * span], "nice": False},
+        "scale": {"domain": [min(low, min(stacks) * step), max(high, (max(stacks) + 1) * step)], "nice": False},
     }
     tallest = max(stacks.values())
     y: Spec = {"field": "y", "type": "quantitative", "axis": None, "scale": {"domain": [0, tallest + 1]}}

@@ -1,7 +1,7 @@
 """Which pictures a report has, and each one's specification: what page, notebook and exported report draw alike.
 
 A picture has a name, stable within a report: `effects-METRIC`, `split-ARM`, `course-ARM`, `exposures`,
-`segments-ARM`, `waterfall-ARM`, `dots-ARM`; ARM is the variant's place in the plan.
+`novelty-ARM`, `segments-ARM`, `waterfall-ARM`, `dots-ARM`; ARM is the variant's place in the plan.
 """
 
 from typing import Final
@@ -9,14 +9,22 @@ from typing import Final
 from offerlab.reporting import figures
 from offerlab.reporting.charts import NARROW, WIDE, Look, Row, Spec, effect_rows, size_of_rows
 from offerlab.reporting.earnings import dots, waterfall, waterfall_size
-from offerlab.reporting.report import Effect, Interval, MetricResult, Money, Report, Unit
-from offerlab.reporting.timelines import course, exposures, split
+from offerlab.reporting.report import Effect, Interval, MetricResult, Money, Novelty, Report, Unit
+from offerlab.reporting.timelines import course, exposures, since_exposure, split
 from offerlab.reporting.words import Language
 
 COURSE_HEIGHT: Final = 260
 EXPOSURES_HEIGHT: Final = 220
 SPLIT_HEIGHT: Final = 130
 DOTS_HEIGHT: Final = 190
+NOVELTY_HEIGHT: Final = 200
+_HEIGHTS: Final = {
+    "course": COURSE_HEIGHT,
+    "exposures": EXPOSURES_HEIGHT,
+    "split": SPLIT_HEIGHT,
+    "dots": DOTS_HEIGHT,
+    "novelty": NOVELTY_HEIGHT,
+}
 FEWEST_DAYS: Final = 2
 """A course over time needs at least this many days to be a picture."""
 
@@ -30,6 +38,7 @@ def names(report: Report) -> list[str]:
         found += [f"split-{i}" for i, arm in enumerate(report.facts.variants) if _has_band(report, arm)]
         found += [f"course-{i}" for i, arm in enumerate(report.facts.variants) if _has_course(report, arm)]
         found.append("exposures")
+    found += [f"novelty-{i}" for i, arm in enumerate(report.facts.variants) if _novelty(report, arm) is not None]
     found += [f"segments-{i}" for i, arm in enumerate(report.facts.variants) if segment_rows(report, arm, "en")]
     for i, arm in enumerate(report.facts.variants):
         money = next((each for each in report.money if each.variant == arm), None)
@@ -54,8 +63,7 @@ def size(report: Report, name: str, *, wide: bool) -> tuple[int, int]:
         return size_of_rows(len(segment_rows(report, _arm(report, rest), "en")), wide=wide)
     if kind == "waterfall":
         return waterfall_size(_money(report, rest), wide=wide)
-    heights = {"course": COURSE_HEIGHT, "exposures": EXPOSURES_HEIGHT, "split": SPLIT_HEIGHT, "dots": DOTS_HEIGHT}
-    return width, heights[kind]
+    return width, _HEIGHTS[kind]
 
 
 def plot(report: Report, name: str, look: Look) -> Spec:
@@ -78,6 +86,9 @@ def plot(report: Report, name: str, look: Look) -> Spec:
         return waterfall(_money(report, rest), look, arm_index(report, arm))
     if kind == "dots":
         return dots(_money(report, rest), look, arm_index(report, arm), DOTS_HEIGHT)
+    novelty = _novelty(report, arm)
+    if kind == "novelty" and novelty is not None:
+        return since_exposure(novelty, look, NOVELTY_HEIGHT, arm_index(report, arm))
     if kind == "split":
         return split(report, arm, look, SPLIT_HEIGHT, arm_index(report, arm))
     return course(report, arm, look, COURSE_HEIGHT, arm_index(report, arm), worth_having(report, report.metrics[0]))
@@ -228,6 +239,10 @@ def _money(report: Report, place: str) -> Money:
     if found is None:
         raise KeyError(place)
     return found
+
+
+def _novelty(report: Report, arm: str) -> Novelty | None:
+    return next((each for each in report.novelty if each.variant == arm and each.parts), None)
 
 
 def _has_band(report: Report, arm: str) -> bool:

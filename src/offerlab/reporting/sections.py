@@ -20,12 +20,16 @@ Pair = tuple[str, str]
 
 
 class Section(Struct, frozen=True, kw_only=True):
-    """One block: `rows` under `heads`, each as long; either may be empty, as may the sentences."""
+    """One block: `rows` under `heads`, each as long; either may be empty, as may the sentences.
+
+    `pictures` are the kinds that belong here, where a form can hold pictures (`plots.names`).
+    """
 
     title: str
     sentences: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 def sections(report: Report, language: Language) -> tuple[Section, ...]:
@@ -69,6 +73,10 @@ class _Speech(Struct, frozen=True):
         """A point with its range, or a dash."""
         if said is None:
             return "–"
+        if said.shape != "bounded":
+            return f"{self.effect(said.estimate, unit)} ({self(_ANY)})"
+        if said.lower is None and said.upper is None:  # a sum of which no range is known
+            return self.effect(said.estimate, unit)
         currency, language = self.report.facts.currency, self.language
         low = figures.end(said.lower, unit, currency, language)
         high = figures.end(said.upper, unit, currency, language, last=True)
@@ -108,6 +116,7 @@ def _segments(report: Report, say: _Speech) -> Iterator[Section]:
             ("drawn towards all segments", "전체를 반영한 차이"),
         ),
         rows=tuple(rows),
+        pictures=("segments",),
     )
 
 
@@ -143,6 +152,7 @@ def _course(report: Report, say: _Speech) -> Iterator[Section]:
         sentences=tuple(say(_COURSES[each.course], v=each.variant) for each in told if each.course in _COURSES),
         heads=(say(("days since exposure", "노출 뒤 지난 날")), *(each.variant for each in told)),
         rows=rows,
+        pictures=("novelty",),
     )
 
 
@@ -196,6 +206,7 @@ def _money(report: Report, say: _Speech) -> Iterator[Section]:
             sentences=tuple(sentences),
             heads=say.heads(("arm", "안"), ("step", "항목"), ("against control", "대조군과 차이")),
             rows=rows,
+            pictures=("waterfall", "dots"),
         )
 
 
@@ -325,8 +336,9 @@ _STEPS: Final[dict[str, Pair]] = {
     "delivery": ("Delivery and channel", "발송과 채널 비용"),
     "net": ("Net profit", "순이익"),
 }
+_ANY: Final = ("any size is possible", "어떤 크기도 가능")
 _READ: Final = (
-    "Read {n} times, {early} of them before the planned end.",
+    "Readings: {n}, of these before the planned end: {early}.",
     "지금까지 {n}번 읽었고, 그중 {early}번은 계획한 끝 전이에요.",
 )
 _IN: Final = ("{share} of the {n} planned customers are in.", "계획한 고객 {n}명 가운데 {share} 모였어요.")

@@ -44,7 +44,8 @@ def _day(moment: str, language: Language) -> str:
 def _number(name: str, value: float | str, language: Language) -> str:
     if name == "reasons" and isinstance(value, str):
         parts = (part.rpartition(" ") for part in value.split(", ") if part)
-        return ", ".join(f"{suppression(reason, language)} {count}" for reason, _, count in parts)
+        each = {"en": "{}: {}", "ko": "{} {}명"}[language]
+        return ", ".join(each.format(suppression(reason, language), count) for reason, _, count in parts)
     if isinstance(value, str):
         return _day(value, language) if name == "at" else value
     if name == "share":

@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from offerlab.reporting.charts import WORDS, Look, Spec, arm_colour, arm_shape, specification, unit_label
-from offerlab.reporting.report import Report
+from offerlab.reporting.report import Novelty, Report, Unit
 
 _TIME: Final[dict[str, str]] = {"en": "%-d %b", "ko": "%-m월 %-d일"}
+_DAYS: Final[dict[str, str]] = {"en": " d", "ko": "일"}
 Point = dict[str, Any]
 _FEW_DAYS: Final = 45
 """Up to this many days each has a mark of its own."""
@@ -134,6 +135,41 @@ def split(report: Report, variant: str, look: Look, height: int, arm: int) -> Sp
     return specification(look, {"data": {"values": rows}, "layer": layers}, look.width, height)
 
 
+def since_exposure(novelty: Novelty, look: Look, height: int, arm: int) -> Spec:
+    """The effect of one treatment in each part of the window, by days since a customer's first exposure.
+
+    Args:
+        novelty: of one treatment, with parts.
+        look: theme, width, language and currency.
+        height: pixels.
+        arm: the treatment's number, for colour and shape.
+    """
+    colour = arm_colour(arm, look.theme)
+    unit: Unit = "money" if novelty.value == "revenue" else "count"
+    rows = [{"day": part.day, "x": part.estimate, "lower": part.lower, "upper": part.upper} for part in novelty.parts]
+    width = rows[0]["day"]  # the first part's middle: half a part
+    x: Spec = {
+        "field": "day",
+        "type": "quantitative",
+        "axis": {"tickCount": 7 if look.wide else 4, "labelExpr": f"datum.value + '{_DAYS[look.language]}'"},
+        "scale": {"domain": [0, rows[-1]["day"] + width], "nice": False},
+    }
+    y: Spec = {"type": "quantitative", "axis": _value_axis(look, unit_label(unit, look)), "scale": {"zero": True}}
+    told = {"x": x, "y": {"field": "x", **y}}
+    point = {"type": "point", "shape": arm_shape(arm), "fill": colour, "stroke": colour, "size": 110, "opacity": 1}
+    layers: list[Spec] = [
+        *_levels(look, None, y),
+        {
+            "data": {"values": rows},
+            "mark": {"type": "rule", "color": colour, "strokeWidth": 3, "opacity": 0.55},
+            "encoding": {"x": x, "y": {"field": "lower", **y}, "y2": {"field": "upper"}},
+        },
+        {"data": {"values": rows}, "mark": {"type": "line", "color": colour, "strokeWidth": 1}, "encoding": told},
+        {"data": {"values": rows}, "mark": point, "encoding": told},
+    ]
+    return specification(look, {"layer": layers}, look.width, height)
+
+
 def _days(report: Report, look: Look) -> Spec:
     axis = {
         "format": _TIME[look.language],
@@ -171,13 +207,15 @@ def _domain(rows: list[Point], worth: float | None) -> list[float]:
 
 
 def _levels(look: Look, worth: float | None, y: Spec) -> list[Spec]:
-    """The zero rule and the line worth having, labelled at the left."""
+    """The zero rule, labelled at the left, and the line worth having, at the right: they may lie close together."""
     drawn: list[Spec] = []
-    levels = [(0.0, WORDS["none"], [1, 0], "ink")]
+    levels = [(0.0, WORDS["none"], [1, 0], "ink", "left")]
     if worth is not None:
-        levels.append((worth, WORDS["worth"], [5, 4], "muted"))
-    for value, word, dash, colour in levels:
+        levels.append((worth, WORDS["worth"], [5, 4], "muted", "right"))
+    for value, word, dash, colour, side in levels:
         at = {"field": "x", **y}
+        mark = {"type": "text", "align": side, "baseline": "bottom", "dy": -3, "color": look.ink["muted"]}
+        place = {"x": {"value": "width" if side == "right" else 0}, "y": at, "text": {"field": "text"}}
         data = {"values": [{"x": value, "text": word[look.language == "ko"]}]}
         drawn += [
             {
@@ -185,19 +223,14 @@ def _levels(look: Look, worth: float | None, y: Spec) -> list[Spec]:
                 "mark": {"type": "rule", "color": look.ink[colour], "strokeDash": dash},
                 "encoding": {"y": at},
             },
-            {
-                "data": data,
-                "mark": {
-                    "type": "text",
-                    "align": "right",
-                    "baseline": "bottom",
-                    "dy": -3,
-                    "color": look.ink["muted"],
-                },
-                "encoding": {"x": {"value": "width"}, "y": at, "text": {"field": "text"}},
-            },
+            *({"data": data, "mark": {**mark, **halo}, "encoding": place} for halo in (_halo(look), {})),
         ]
     return drawn
+
+
+def _halo(look: Look) -> Spec:
+    """What makes a text legible where it crosses a rule."""
+    return {"stroke": look.ink["ground"], "strokeWidth": 5, "color": look.ink["ground"]}
 
 
 def _changes(report: Report, look: Look) -> list[Spec]:

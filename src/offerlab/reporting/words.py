@@ -278,7 +278,7 @@ CHECKS: Final[dict[str, tuple[str, str]]] = {
         ("계획한 고객 {N}명을 넘었어요. 정해 둔 규칙은 다 썼고, 이제부터는 언제 봐도 맞는 더 넓은 범위를 보여 드려요."),
     ),
     "looks_ok": (
-        "Read {n} times so far; the ranges allow for it.",
+        "Readings so far: {n}; the ranges allow for them.",
         "지금까지 {n}번 보았어요. 범위는 여러 번 보는 것을 반영한 값이에요.",
     ),
     "silence": (

@@ -1,6 +1,6 @@
 """What analysts read: the report of an experiment, as of a moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,9 +16,12 @@ from offerlab.domain.experiment import Experiment, started_at
 from offerlab.errors import Conflict, InvalidInput, NotFound
 from offerlab.reporting.build import Past, build_report, lift_in, look_of
 from offerlab.reporting.cells import EVEN_SLICE
-from offerlab.reporting.formats import as_csv, as_html, as_markdown
+from offerlab.reporting.formats import as_markdown
 from offerlab.reporting.lowest import OfferResult, offer_results
 from offerlab.reporting.report import Report
+from offerlab.reporting.spreadsheet import as_csv
+from offerlab.reporting.webpage import Pictures, as_html
+from offerlab.reporting.words import Language
 from offerlab.stats.prior import Prior, learn_prior
 from offerlab.storage import events, reports
 from offerlab.storage import offers as stored_offers
@@ -117,20 +120,27 @@ def newest_event(runtime: Runtime) -> int:
         return events.newest(connection)
 
 
-def as_text(report: Report, form: str) -> str:
+def as_text(report: Report, form: str, language: Language = "en", pictures: Pictures | None = None) -> str:
     """The report as `json`, `md`, `csv` or `html`.
+
+    Args:
+        report: as built.
+        form: one of the four; JSON and CSV are the same in every language.
+        language: of the words.
+        pictures: those that stand in the page of its own.
 
     Raises:
         InvalidInput: another form.
     """
     if form == "json":
         return msgspec.json.encode(report).decode()
-    if form not in _FORMS:
-        raise InvalidInput("a report comes as json, html, csv or md", field="format")
-    return _FORMS[form](report)
-
-
-_FORMS: Final[dict[str, Callable[[Report], str]]] = {"md": as_markdown, "csv": as_csv, "html": as_html}
+    if form == "md":
+        return as_markdown(report, language)
+    if form == "csv":
+        return as_csv(report)
+    if form == "html":
+        return as_html(report, language, pictures)
+    raise InvalidInput("a report comes as json, html, csv or md", field="format")
 
 
 def _programme(connection: Connection, project_id: int, experiment: Experiment, moment: int) -> Prior:
