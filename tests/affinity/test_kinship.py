@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from offerlab.affinity.counting import count
 from offerlab.affinity.evidence import Evidence, Floor, examine, explain
-from offerlab.affinity.kinship import is_offerable, kinship, likeness, similar
+from offerlab.affinity.kinship import kinship, likeness, similar
 from offerlab.affinity.ratings import Rating, shrunk, weights
 from offerlab.domain.product import Product
 from offerlab.errors import InvalidInput
@@ -68,27 +68,6 @@ def test_similar_needs_no_basket() -> None:
     found = similar(ARABICA, [MACHINE, ARABICA, FILTER, ROBUSTA])
     assert [s.sku for s in found] == ["robusta", "filter"]
     assert found[0].likeness > found[1].likeness
-
-
-@pytest.mark.parametrize(
-    ("kind", "base", "owned", "expected"),
-    [
-        ("complement", replace(MACHINE, attributes={"durable": True}), ["machine"], True),
-        ("substitute", replace(MACHINE, attributes={"durable": True}), ["machine"], False),
-        ("substitute", replace(MACHINE, attributes={"durable": True}), [], True),
-        ("substitute", ARABICA, ["arabica"], True),
-        ("unclear", ARABICA, [], False),
-        ("unrelated", ARABICA, [], False),
-    ],
-)
-def test_a_substitute_of_something_owned_that_lasts_is_not_offered(
-    kind: str,
-    base: Product,
-    owned: list[str],
-    expected: bool,  # noqa: FBT001 - the table's last column
-) -> None:
-    """Who owns a machine is offered no second one; who drinks capsules may try others."""
-    assert is_offerable(kind, owned, base) is expected  # type: ignore[arg-type] # the table holds plain strings
 
 
 def test_few_reviews_are_drawn_to_the_mean() -> None:

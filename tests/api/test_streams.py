@@ -13,7 +13,7 @@ import pytest
 from offerlab.api.front import Front
 from offerlab.api.streams import Streams
 from offerlab.app import App, create_app
-from offerlab.workflows import authoring
+from offerlab.workflows import lifecycle
 from offerlab.workflows.desk import Desk
 from support.process import Process
 from support.service import Service
@@ -117,7 +117,7 @@ def test_a_change_is_told_to_who_listens_and_the_stream_survives_it(service: Ser
         await listener.until(lambda one: b"id: " in one.heard)
         assert listener.status == 200
         assert notices(listener.heard) == []
-        await asyncio.to_thread(authoring.pause, Desk(service.app.runtime, 1, "test"), "coffee-addon")
+        await asyncio.to_thread(lifecycle.pause, Desk(service.app.runtime, 1, "test"), "coffee-addon")
         await listener.until(lambda one: len(notices(one.heard)) == 1)
         version = service.app.runtime.snapshot(1).project.version
         assert notices(listener.heard)[0] == {
@@ -129,7 +129,7 @@ def test_a_change_is_told_to_who_listens_and_the_stream_survives_it(service: Ser
         distant = Listener(other, address)
         await distant.until(lambda one: b"id: " in one.heard)
         told = len(notices(distant.heard))
-        await asyncio.to_thread(authoring.resume, Desk(service.app.runtime, 1, "test"), "coffee-addon")
+        await asyncio.to_thread(lifecycle.resume, Desk(service.app.runtime, 1, "test"), "coffee-addon")
         await distant.until(_more_than(told))
         await distant.leave()
         await listener.leave()
@@ -235,7 +235,7 @@ def test_a_hundred_listeners_need_no_thread(service: Service) -> None:
             await one.until(lambda listener: b"id: " in listener.heard)
         assert threading.active_count() <= before
         told = [len(notices(one.heard)) for one in all_of_them]
-        await asyncio.to_thread(authoring.pause, Desk(service.app.runtime, 1, "test"), "coffee-addon")
+        await asyncio.to_thread(lifecycle.pause, Desk(service.app.runtime, 1, "test"), "coffee-addon")
         for one, count in zip(all_of_them, told, strict=True):
             await one.until(_more_than(count))
         for one in all_of_them:

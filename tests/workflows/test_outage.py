@@ -18,7 +18,7 @@ from offerlab.client.local import Local
 from offerlab.settings import Settings
 from offerlab.storage import schema
 from offerlab.storage.database import open_engine
-from offerlab.workflows import authoring, keeping
+from offerlab.workflows import keeping, splitting
 from support.figures import note
 from support.postgres import OWNER, Cluster
 from support.process import free_port
@@ -142,7 +142,7 @@ class Shop:
     def change(self, weight: float) -> int:
         """Change the traffic of an experiment past the replica; the new version."""
         with open_desk(Settings(database_url=self.direct, currency="USD")) as desk:
-            authoring.reweigh(desk, "steady", name=f"at {weight}")
+            splitting.reweigh(desk, "steady", name=f"at {weight}")
             return desk.runtime.snapshot(desk.project_id).project.version
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from offerlab.app import create_app
 from offerlab.errors import Conflict
 from offerlab.storage.database import reading
 from offerlab.storage.tables import audit
-from offerlab.workflows import authoring
+from offerlab.workflows import lifecycle
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.scheduling import keep_dates
 from support.service import CAPSULES, COFFEE, COFFEE_ADDON, Service
@@ -151,7 +151,7 @@ def test_one_replica_wins_a_start(service: Service) -> None:
         def run(desk: Desk, key: str, together: threading.Barrier) -> None:
             together.wait()
             try:
-                outcomes.append(authoring.start(desk, key).status)
+                outcomes.append(lifecycle.start(desk, key).status)
             except Conflict:
                 outcomes.append("conflict")
 

@@ -5,7 +5,7 @@ other. Hence two witnesses, the catalogue (same category, like attributes) and t
 than chance); where they contradict each other the answer is "unclear", and an experiment decides.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -89,14 +89,6 @@ def similar(
     scored = ((likeness(product, other), other.sku) for other in catalogue if other.sku != product.sku)
     best = sorted(((score, sku) for score, sku in scored if score > alike), key=lambda found: (-found[0], found[1]))
     return tuple(Similar(sku, score) for score, sku in best[:top])
-
-
-def is_offerable(kind: Kin, owned: Collection[str], base: Product) -> bool:
-    """Whether a product of this kinship may be offered beside `base`.
-
-    A substitute of something already bought is offered only if that runs out (it is not durable).
-    """
-    return kind == "complement" or (kind == "substitute" and not (base.durable and base.sku in owned))
 
 
 def _facts(product: Product) -> set[str]:

@@ -1,6 +1,7 @@
 """Experiments: draft, edit, start, re-weigh, pause, resume, stop, archive."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, patch, post, put
@@ -22,10 +23,11 @@ from offerlab.api.responses import ExperimentView, experiment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.errors import InvalidInput, NotFound
-from offerlab.workflows import approving, authoring
+from offerlab.workflows import approving, authoring, lifecycle, splitting
 from offerlab.workflows.desk import Desk
 
 AnyRequest = Request[Any, Any, Any]
+Sent = TypeVar("Sent")
 
 _NEW: Final = msgspec.json.Decoder(NewExperiment)
 _REWEIGH: Final = msgspec.json.Decoder(Reweigh)
@@ -100,13 +102,13 @@ async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[
         return await _edit(request, key, _draft_patched(body, known))
     sent = decode(body, _REWEIGH)
 
-    def work(desk: Desk) -> tuple[int, object]:
+    def work(desk: Desk) -> Experiment:
         fresh = known
         with desk.change():
             if not sent.splits or (sent.name, sent.hypothesis) != (None, None):
-                fresh = authoring.reweigh(desk, key, name=sent.name, hypothesis=sent.hypothesis)
+                fresh = splitting.reweigh(desk, key, name=sent.name, hypothesis=sent.hypothesis)
             if sent.auto_pause is not None:
-                fresh = authoring.set_auto_pause(desk, key, on=sent.auto_pause)
+                fresh = lifecycle.set_auto_pause(desk, key, on=sent.auto_pause)
             if sent.splits:  # last: where it waits for another person, all else is done
                 fresh = approving.reweigh(
                     desk,
@@ -116,9 +118,9 @@ async def patch_experiment(request: AnyRequest, key: FromPath[str]) -> Response[
                     traffic=sent.traffic,
                     ramp=None if sent.ramp is None else tuple(step.to_domain() for step in sent.ramp),
                 )
-        return 200, experiment_view(fresh)
+        return fresh
 
-    return await change(request, work, body=body)
+    return await _changed(request, work, body)
 
 
 def _draft_patched(body: bytes, known: Experiment) -> bytes:
@@ -139,113 +141,78 @@ async def _edit(request: AnyRequest, key: str, body: bytes) -> Response[bytes]:
     sent = decode(body, _NEW)
     same_key(sent.key, key, "key")
     experiment = sent.to_domain()
-    return await change(request, lambda desk: (200, experiment_view(authoring.edit(desk, experiment))), body=body)
+    return await _changed(request, lambda desk: authoring.edit(desk, experiment), body)
 
 
-def _step(name: str, summary: str) -> dict[str, Any]:
+def _step(name: str, summary: str, body: Any = None) -> dict[str, Any]:  # noqa: ANN401 - any type
     return {
         "path": f"/v1/experiments/{{key:str}}/{name}",
-        "opt": operation("define", summary, answers={200: ExperimentView}),
+        "opt": operation("define", summary, body=body, answers={200: ExperimentView}),
     }
+
+
+async def _changed(request: AnyRequest, verb: Callable[[Desk], Experiment], body: bytes = b"") -> Response[bytes]:
+    """Answer with the experiment that a verb leaves behind."""
+    return await change(request, lambda desk: (200, experiment_view(verb(desk))), body=body)
+
+
+async def _sent(request: AnyRequest, decoder: msgspec.json.Decoder[Sent]) -> tuple[bytes, Sent]:
+    """The body as it came and as it reads; an empty one says nothing."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    return body, decode(body or b"{}", decoder)
 
 
 @post(**_step("start", "Start a draft: its settings freeze"))
 async def start_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Start; when this answers, decisions already split."""
-    return await change(request, lambda desk: (200, experiment_view(approving.start(desk, key))))
+    return await _changed(request, lambda desk: approving.start(desk, key))
 
 
-@post(
-    "/v1/experiments/{key:str}/approve",
-    opt=operation(
-        "define",
-        "Approve what waits for a second pair of eyes: it happens",
-        body=ApproveExperiment,
-        answers={200: ExperimentView},
-    ),
-)
+@post(**_step("approve", "Approve what waits for a second pair of eyes: it happens", ApproveExperiment))
 async def approve_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """403 `same_person` for whoever wrote or proposed it."""
-    body = await bounded(request, DEFINITION_LIMIT)
-    sent = decode(body or b"{}", _APPROVE)
-
-    def work(desk: Desk) -> tuple[int, object]:
-        return 200, experiment_view(approving.approve(desk, key, revision=sent.revision))
-
-    return await change(request, work, body=body)
+    body, sent = await _sent(request, _APPROVE)
+    return await _changed(request, lambda desk: approving.approve(desk, key, revision=sent.revision), body)
 
 
-@post(
-    "/v1/experiments/{key:str}/decline",
-    opt=operation(
-        "define",
-        "Decline what waits for a second pair of eyes",
-        body=DeclineExperiment,
-        answers={200: ExperimentView},
-    ),
-)
+@post(**_step("decline", "Decline what waits for a second pair of eyes", DeclineExperiment))
 async def decline_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """The proposal goes; the note stays in the audit log."""
-    body = await bounded(request, DEFINITION_LIMIT)
-    sent = decode(body or b"{}", _DECLINE)
-
-    def work(desk: Desk) -> tuple[int, object]:
-        return 200, experiment_view(approving.decline(desk, key, note=sent.note))
-
-    return await change(request, work, body=body)
+    body, sent = await _sent(request, _DECLINE)
+    return await _changed(request, lambda desk: approving.decline(desk, key, note=sent.note), body)
 
 
 @post(**_step("pause", "Pause: everybody sees control, nobody is exposed"))
 async def pause_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Pause."""
-    return await change(request, lambda desk: (200, experiment_view(authoring.pause(desk, key))))
+    return await _changed(request, lambda desk: lifecycle.pause(desk, key))
 
 
-@post(
-    "/v1/experiments/{key:str}/resume",
-    opt=operation(
-        "define",
-        "Resume after a pause; one by a guardrail is acknowledged",
-        body=ResumeExperiment,
-        answers={200: ExperimentView},
-    ),
-)
+@post(**_step("resume", "Resume after a pause; one by a guardrail is acknowledged", ResumeExperiment))
 async def resume_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Resume; an empty body acknowledges nothing (409 `not_acknowledged` where a guardrail paused it)."""
-    body = await bounded(request, DEFINITION_LIMIT)
-    sent = decode(body or b"{}", _RESUME)
-
-    def work(desk: Desk) -> tuple[int, object]:
-        return 200, experiment_view(authoring.resume(desk, key, acknowledge=sent.acknowledge, note=sent.note))
-
-    return await change(request, work, body=body)
+    body, sent = await _sent(request, _RESUME)
+    return await _changed(
+        request, lambda desk: lifecycle.resume(desk, key, acknowledge=sent.acknowledge, note=sent.note), body
+    )
 
 
 @post(**_step("archive", "Put a draft or stopped experiment away"))
 async def archive_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Archive."""
-    return await change(request, lambda desk: (200, experiment_view(authoring.archive(desk, key))))
+    return await _changed(request, lambda desk: lifecycle.archive(desk, key))
 
 
-@post(
-    "/v1/experiments/{key:str}/stop",
-    opt=operation(
-        "define",
-        "Stop: say what customers see from now on, and what was learnt",
-        body=StopExperiment,
-        answers={200: ExperimentView},
-    ),
-)
+@post(**_step("stop", "Stop: say what customers see from now on, and what was learnt", StopExperiment))
 async def stop_experiment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
     """Stop; an empty body serves nothing and concludes nothing."""
-    body = await bounded(request, DEFINITION_LIMIT)
-    sent = decode(body or b"{}", _STOP)
+    body, sent = await _sent(request, _STOP)
     serve: dict[str, str] = {EVERYONE: sent.serve} if isinstance(sent.serve, str) else dict(sent.serve or {})
 
-    def work(desk: Desk) -> tuple[int, object]:
-        return 200, experiment_view(authoring.stop(desk, key, serve=serve, conclusion=sent.conclusion, note=sent.note))
+    def work(desk: Desk) -> Experiment:
+        return lifecycle.stop(desk, key, serve=serve, conclusion=sent.conclusion, note=sent.note)
 
-    return await change(request, work, body=body)
+    return await _changed(request, work, body)
 
 
 def _found(request: AnyRequest, key: str) -> Experiment:

@@ -198,22 +198,6 @@ class KeyView(Struct, frozen=True, kw_only=True):
     revoked_at: str | None
 
 
-class RejectedItem(Struct, frozen=True, kw_only=True):
-    """One event that could not be taken."""
-
-    index: int
-    code: str
-    detail: str
-
-
-class EventsView(Struct, frozen=True, kw_only=True):
-    """What became of a batch: given after the commit."""
-
-    accepted: int
-    duplicates: int
-    rejected: list[RejectedItem]
-
-
 def product_view(product: Product, currency: str) -> ProductView:
     """A product as it leaves."""
     cost = product.unit_cost_micro

@@ -12,7 +12,7 @@ from offerlab.api.shopstep import Planned, Step
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.schedule import check_ramp
 from offerlab.errors import Conflict
-from offerlab.workflows import approving, authoring
+from offerlab.workflows import approving, authoring, lifecycle, splitting
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import Snapshot
 
@@ -82,12 +82,12 @@ def _running(known: Experiment, one: Experiment) -> Iterator[Step]:
         yield Step(planned, approving.reweigh, (known.key,), {"ramp": one.ramp})
     if one.auto_pause != known.auto_pause:
         planned = Planned(kind="experiment", key=known.key, action="change", fields=("auto_pause",))
-        yield Step(planned, authoring.set_auto_pause, (known.key,), {"on": one.auto_pause})
+        yield Step(planned, lifecycle.set_auto_pause, (known.key,), {"on": one.auto_pause})
 
 
 def _changed_split(desk: Desk, key: str, names: dict[str, Any], split: dict[str, Any]) -> None:
     if names:
-        authoring.reweigh(desk, key, **names)
+        splitting.reweigh(desk, key, **names)
     if split:
         approving.reweigh(desk, key, **split)
 

@@ -21,7 +21,7 @@ from offerlab.domain.approval import Proposal
 from offerlab.domain.experiment import EVERYONE, SLOTS, Conclusion, Experiment
 from offerlab.errors import ApprovalNeeded, Conflict, Forbidden
 from offerlab.reporting.report import Report
-from offerlab.workflows import approving, authoring
+from offerlab.workflows import approving, lifecycle
 
 Step = Literal["start", "pause", "resume", "archive", "ramp", "end", "approve", "decline"]
 STEPS: Final[tuple[Step, ...]] = ("start", "pause", "resume", "archive", "ramp", "end", "approve", "decline")
@@ -127,14 +127,14 @@ def _perform(request: AnyRequest, visit: Visit, experiment: Experiment, step: St
         case "start":
             approving.start(desk, key)
         case "pause":
-            authoring.pause(desk, key, note=form.get("note", "").strip())
+            lifecycle.pause(desk, key, note=form.get("note", "").strip())
         case "resume":
             if experiment.unread_halts and form.get("acknowledge") != "yes":
                 raise Refusal(Speech(visit.language, "USD", 0).words("acknowledge_missing"), "acknowledge")
             acknowledged = form.get("acknowledge") == "yes"
-            authoring.resume(desk, key, acknowledge=acknowledged, note=form.get("note", "").strip())
+            lifecycle.resume(desk, key, acknowledge=acknowledged, note=form.get("note", "").strip())
         case "archive":
-            authoring.archive(desk, key)
+            lifecycle.archive(desk, key)
         case "ramp":
             approving.reweigh(desk, key, weights=_weights(experiment, form, visit))
         case "approve":
@@ -167,7 +167,7 @@ def _end(request: AnyRequest, visit: Visit, experiment: Experiment, form: dict[s
     if _goes_against(_report(request, visit, experiment), conclusion) and not note:
         raise Refusal(words("end_note_missing"), "note")
     serve = {} if served == _NOTHING else {EVERYONE: served}
-    authoring.stop(visit.desk, experiment.key, serve=serve, conclusion=conclusion, note=note)
+    lifecycle.stop(visit.desk, experiment.key, serve=serve, conclusion=conclusion, note=note)
 
 
 def _goes_against(report: Report, conclusion: Conclusion) -> bool:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 from msgspec import Struct
@@ -16,6 +17,7 @@ from offerlab.domain.decision import Context
 from offerlab.domain.offer import Discount, Offer
 from offerlab.errors import NotFound
 from offerlab.messaging.currency import format_money
+from offerlab.messaging.starters import STARTERS, Starter
 from offerlab.reporting.lowest import OfferResult
 from offerlab.reporting.words import say
 from offerlab.workflows.presenting import ShownProduct
@@ -85,6 +87,15 @@ class Remark(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Beginning(Struct, frozen=True):
+    """A message to begin with, as it is typed, and as the JSON that an offer takes."""
+
+    title: str
+    body: str
+    kind: str
+    message: str
+
+
 @get("/offers", opt=PAGE)
 async def offers(request: AnyRequest) -> Response[Any]:
     """All offers in their newest version."""
@@ -107,7 +118,14 @@ def _list(request: AnyRequest) -> Response[Any]:
     ]
     ranked = [each for each in tried_offers(visit.runtime, visit.visitor.project_id) if _is_ranked(each)]
     ranked.sort(key=lambda each: (_worth(each), each.experiment, each.variant))
-    return html(request, "offers.html", visit=visit, rows=rows, lowest=[_tried(one, speech) for one in ranked])
+    return html(
+        request,
+        "offers.html",
+        visit=visit,
+        rows=rows,
+        lowest=[_tried(one, speech) for one in ranked],
+        beginnings=[_beginning(one, speech) for one in STARTERS],
+    )
 
 
 def _one(request: AnyRequest, key: str) -> Response[Any]:
@@ -134,6 +152,12 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
         before=None if known.replaces is None else _link(known.replaces),
         after=[_link(one.key) for one in visit.snapshot.offers.values() if one.replaces == key],
     )
+
+
+def _beginning(one: Starter, speech: Speech) -> Beginning:
+    text = one.texts[speech.language]
+    message = msgspec.json.format(msgspec.json.encode({"kind": one.kind, "message": one.texts}), indent=2)
+    return Beginning(text.title, text.body, speech.words(f"kind_{one.kind}"), message.decode())
 
 
 def _is_ranked(one: OfferResult) -> bool:

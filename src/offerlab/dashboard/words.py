@@ -674,6 +674,12 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "offers_note": ("Each offer in its newest version.", "각 제안의 최신 버전이에요."),
     "no_offers": ("No offer yet", "아직 제안이 없어요"),
     "no_offers_lead": ("Say what customers are told with", "고객에게 보여 줄 제안을 만드세요:"),
+    "offer_beginnings": ("Messages to begin with", "처음에 쓰기 좋은 문구"),
+    "offer_beginnings_note": (
+        "Copy one into an offer and change it there. What stands in double braces is filled in for each customer.",
+        "문구를 복사해서 제안에 넣고 고쳐 쓰세요. 겹중괄호 부분은 고객마다 알맞게 채워져요.",
+    ),
+    "offer_beginning_json": ("Both languages, to copy", "두 언어 문구 복사하기"),
     "offer_c_offer": ("Offer", "제안"),
     "offer_c_kind": ("Kind", "종류"),
     "offer_c_products": ("Products", "상품"),

@@ -17,8 +17,6 @@ from offerlab.errors import InvalidInput
 
 Path = tuple[str, ...]
 
-PRODUCT_FIELDS: Final = ("name", "sku", "price")
-OFFER_FIELDS: Final = ("name", "names", "price", "offer_price", "discount_percent", "features", "code")
 
 FIELDS: Final[dict[Path, str]] = {
     ("offer", "name"): "name of the offer's first product, from the catalogue",

@@ -6,7 +6,7 @@ what a purchase is.
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -15,8 +15,6 @@ from offerlab.domain.metric import Counted, CustomMetric
 
 Monomial: TypeAlias = tuple[str, ...]
 """Names of values multiplied with each other, sorted; a flag stands once, because 1 times 1 is 1."""
-
-Grain = Literal["one", "money", "second"]
 
 
 class Measure(Struct, frozen=True):

@@ -4,7 +4,6 @@ A batch opens an epoch like any change of weights: whoever was exposed keeps arm
 carry the new one. Every replica looks; the first to store the batch wins and the others find it done.
 """
 
-import logging
 from typing import Final
 
 from msgspec.structs import replace
@@ -13,16 +12,15 @@ from offerlab.aggregation.needs import needs_of_plan
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import MINUTE
 from offerlab.domain.experiment import Experiment, MetricPlan, started_at
-from offerlab.errors import Conflict, OfferLabError, Unavailable
 from offerlab.reporting.batches import next_weights
 from offerlab.storage import offers
 from offerlab.storage.database import reading
-from offerlab.workflows import authoring
+from offerlab.workflows import splitting
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.rounds import apart
 from offerlab.workflows.runtime import Runtime
 
 ACTOR: Final = "allocation"
-_log: Final = logging.getLogger(__name__)
 
 
 def adapt(runtime: Runtime, project_id: int) -> list[str]:
@@ -34,17 +32,11 @@ def adapt(runtime: Runtime, project_id: int) -> list[str]:
     moved: list[str] = []
     for key in batches_due(runtime, project_id):
         experiment = runtime.snapshot(project_id).experiments[key]
-        try:
+        with apart(key, "its weights can't follow its results"):
             weights = _weights(runtime, project_id, experiment)
             if weights is not None:
-                authoring.adapt(Desk(runtime, project_id, ACTOR), key, weights, seen=experiment.revision)
+                splitting.adapt(Desk(runtime, project_id, ACTOR), key, weights, seen=experiment.revision)
                 moved.append(key)
-        except Conflict as error:
-            _log.info("experiment %s: %s", key, error.detail)
-        except Unavailable:
-            raise
-        except OfferLabError as error:
-            _log.warning("the weights of experiment %s can't follow its results: %s", key, error.detail)
     return moved
 
 

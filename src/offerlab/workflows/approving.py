@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from offerlab.assignment.allocation import next_epoch
 from offerlab.domain.approval import Proposal, person_of
 from offerlab.domain.experiment import Experiment, RampStep
-from offerlab.errors import ApprovalNeeded, Conflict, NotFound, SamePerson
-from offerlab.storage import audit, experiments, projects
-from offerlab.workflows import authoring
+from offerlab.errors import ApprovalNeeded, Conflict, SamePerson
+from offerlab.storage import audit, projects
+from offerlab.workflows import lifecycle, revising, splitting
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import settings_of
 from offerlab.workflows.webhooks import announce
@@ -31,7 +31,7 @@ def start(desk: Desk, key: str) -> Experiment:
 
     Raises:
         ApprovalNeeded: it waits for another person now.
-        NotFound, Conflict, InvalidDefinition: as `authoring.start`.
+        NotFound, Conflict, InvalidDefinition: as `lifecycle.start`.
     """
 
     def settled(known: Experiment) -> bool:
@@ -40,7 +40,7 @@ def start(desk: Desk, key: str) -> Experiment:
         return known.status != "draft" or bool(known.approved_by) or second
 
     wanted = Proposal(action="start", by=desk.actor, at=0)
-    return _gated(desk, key, wanted, settled, lambda: authoring.start(desk, key))
+    return _gated(desk, key, wanted, settled, lambda: lifecycle.start(desk, key))
 
 
 def reweigh(
@@ -56,7 +56,7 @@ def reweigh(
 
     Raises:
         ApprovalNeeded: it waits for another person now.
-        NotFound, Conflict, InvalidDefinition, InvalidPlan: as `authoring.reweigh` and `authoring.plan_ramp`.
+        NotFound, Conflict, InvalidDefinition, InvalidPlan: as `splitting.reweigh` and `splitting.plan_ramp`.
     """
     wanted = Proposal(
         action="reweigh",
@@ -102,14 +102,13 @@ def approve(desk: Desk, key: str, *, revision: int | None = None) -> Experiment:
                 extra={"action": proposal.action, "by": proposal.by},
             )
         approved = desk.actor if proposal.action == "start" else known.approved_by
-        fresh = replace(known, proposal=None, approved_by=approved, revision=known.revision + 1)
-        experiments.save(connection, fresh, seen=known.revision)
-        desk.log(connection, "approve", f"experiment:{key}", before=proposal)
+        fresh = replace(known, proposal=None, approved_by=approved)
+        fresh = revising.save(connection, desk, known, fresh, "approve", before=proposal)
         if proposal.action == "reweigh":
             return _reweighed(desk, key, proposal)
         if fresh.starts_at is not None and desk.runtime.now() < fresh.starts_at:
             return fresh
-        return authoring.start(desk, key)
+        return lifecycle.start(desk, key)
 
 
 def decline(desk: Desk, key: str, *, note: str = "") -> Experiment:
@@ -121,10 +120,8 @@ def decline(desk: Desk, key: str, *, note: str = "") -> Experiment:
     """
     with desk.change() as connection:
         known, proposal = _waiting(connection, desk, key)
-        fresh = replace(known, proposal=None, revision=known.revision + 1)
-        experiments.save(connection, fresh, seen=known.revision)
-        desk.log(connection, "decline", f"experiment:{key}", before=proposal, after={"note": note})
-    return fresh
+        fresh = replace(known, proposal=None)
+        return revising.save(connection, desk, known, fresh, "decline", before=proposal, after={"note": note})
 
 
 def _is_another(desk: Desk, behind: set[str], *, since: int) -> bool:
@@ -145,13 +142,12 @@ def _gated(
     with desk.change() as connection:
         if not settings_of(projects.load(connection, desk.project_id)).approval:
             return do()
-        known = _find(connection, desk, key)
+        known = revising.find(connection, desk, key)
         if settled(known):
             return do()
         wanted = replace(wanted, at=desk.runtime.now())
-        fresh = replace(known, proposal=wanted, revision=known.revision + 1)
-        experiments.save(connection, fresh, seen=known.revision)
-        desk.log(connection, "propose", f"experiment:{key}", before=known.proposal, after=wanted)
+        fresh = replace(known, proposal=wanted)
+        fresh = revising.save(connection, desk, known, fresh, "propose", before=known.proposal, after=wanted)
         announce(desk, connection, "experiment.proposed", {"experiment": key, "action": wanted.action})
     raise ApprovalNeeded(
         f"{_WORDS[wanted.action]} waits for another person's approval",
@@ -161,25 +157,18 @@ def _gated(
 
 def _reweighed(desk: Desk, key: str, wanted: Proposal) -> Experiment:
     with desk.change() as connection:
-        fresh = _find(connection, desk, key)
+        fresh = revising.find(connection, desk, key)
         if not (wanted.weights is None and wanted.allocation is None and wanted.traffic is None):
-            fresh = authoring.reweigh(
+            fresh = splitting.reweigh(
                 desk, key, weights=wanted.weights, allocation=wanted.allocation, traffic=wanted.traffic
             )
         if wanted.ramp is not None:
-            fresh = authoring.plan_ramp(desk, key, tuple(RampStep(at=at, traffic=share) for at, share in wanted.ramp))
+            fresh = splitting.plan_ramp(desk, key, tuple(RampStep(at=at, traffic=share) for at, share in wanted.ramp))
     return fresh
 
 
 def _waiting(connection: Connection, desk: Desk, key: str) -> tuple[Experiment, Proposal]:
-    known = _find(connection, desk, key)
+    known = revising.find(connection, desk, key)
     if known.proposal is None:
         raise Conflict(f"nothing of experiment {key!r} waits for approval", extra={"status": known.status})
     return known, known.proposal
-
-
-def _find(connection: Connection, desk: Desk, key: str) -> Experiment:
-    known = experiments.find(connection, desk.project_id, key)
-    if known is None:
-        raise NotFound(f"no experiment has the key {key!r}")
-    return known

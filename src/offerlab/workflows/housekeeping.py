@@ -1,40 +1,30 @@
 """What the service does by itself, without being asked: purge by retention once a day, mine matches on schedule."""
 
-import logging
-import threading
 from typing import Final
 
 from sqlalchemy import text
 
 from offerlab.domain.clock import DAY
-from offerlab.errors import OfferLabError
 from offerlab.storage.database import reading
 from offerlab.workflows import matching, privacy
 from offerlab.workflows.desk import Desk
+from offerlab.workflows.rounds import Rounds
 from offerlab.workflows.runtime import Runtime
 
 ACTOR: Final = "housekeeping"
 EVERY_S: Final = 600.0
-_log: Final = logging.getLogger(__name__)
 
 
-class Housekeeper:
-    """A thread that looks every ten minutes what is due. What fails is logged and tried at the next look."""
+class Housekeeper(Rounds):
+    """Looks every ten minutes what is due.
+
+    Args:
+        runtime: the process's state.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
+        super().__init__("housekeeping", every_s=EVERY_S)
         self._runtime = runtime
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="offerlab-housekeeping", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Finish what is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def look(self) -> list[str]:
         """Do what is due now, for every project; what was done."""
@@ -55,12 +45,3 @@ class Housekeeper:
         with reading(self._runtime.engine) as connection:
             last = connection.execute(sql, {"project": project_id}).scalar_one()
         return last is None or now - int(last) >= DAY
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.look()
-            except OfferLabError:
-                _log.exception("housekeeping failed; it is tried again")
-            except Exception:  # noqa: BLE001 - whatever it is, the next look must come
-                _log.exception("housekeeping failed unforeseen; it is tried again")

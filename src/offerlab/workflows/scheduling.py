@@ -5,24 +5,21 @@ traffic grows the guardrails are read: when one is past its limit, or the split 
 stands still until a person plans it anew.
 """
 
-import logging
-import threading
 from typing import Final
 
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import RampStep
 from offerlab.domain.metric import METRICS
 from offerlab.domain.schedule import ON_TIME, Due, due
-from offerlab.errors import Conflict, OfferLabError, Unavailable
 from offerlab.reporting.report import Effect, Report
-from offerlab.workflows import authoring
+from offerlab.workflows import lifecycle, splitting
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.reading import read_report
+from offerlab.workflows.rounds import Rounds, apart
 from offerlab.workflows.runtime import Runtime
 
 ACTOR: Final = "schedule"
 TICK_S: Final = 1.0
-_log: Final = logging.getLogger(__name__)
 
 
 def keep_dates(runtime: Runtime, project_id: int) -> list[str]:
@@ -38,31 +35,24 @@ def keep_dates(runtime: Runtime, project_id: int) -> list[str]:
         wanted = due(experiment, now)
         if wanted is None or (wanted == "start" and needs_eyes and not experiment.approved_by):
             continue
-        try:
+        with apart(key, "it can't keep its date"):
             _do(Desk(runtime, project_id, ACTOR), key, wanted)
-        except Conflict as error:
-            _log.info("experiment %s: %s", key, error.detail)
-        except Unavailable:
-            raise
-        except OfferLabError as error:
-            _log.warning("experiment %s can't keep its date: %s", key, error.detail)
-        else:
             moved.append(key)
     return moved
 
 
 def _do(desk: Desk, key: str, wanted: Due | RampStep) -> None:
     if wanted == "start":
-        authoring.start(desk, key)
+        lifecycle.start(desk, key)
     elif wanted == "stop":
-        authoring.stop(desk, key, note=ON_TIME)
+        lifecycle.stop(desk, key, note=ON_TIME)
     elif isinstance(wanted, RampStep):
         now = desk.runtime.writer.instant()
         why = alarm(read_report(desk.runtime, desk.project_id, key, as_of=now))
         if why is None:
-            authoring.widen(desk, key, wanted)
+            splitting.widen(desk, key, wanted)
         else:
-            authoring.halt_ramp(desk, key, f"not widened to {wanted.traffic:.0%} on {iso(now)}: {why}")
+            splitting.halt_ramp(desk, key, f"not widened to {wanted.traffic:.0%} on {iso(now)}: {why}")
 
 
 def alarm(report: Report) -> str | None:
@@ -87,34 +77,17 @@ def _is_worse(metric: str, effect: Effect) -> bool:
     return end is not None and (end < 0 if up else end > 0)
 
 
-class Calendar:
-    """Looks at the dates of all projects once a second, in a thread of its own.
+class Calendar(Rounds):
+    """Looks at the dates of all projects once a second.
 
     Args:
         runtime: the process's state.
     """
 
     def __init__(self, runtime: Runtime) -> None:
+        super().__init__("calendar", every_s=TICK_S, patience_s=5 * TICK_S)
         self._runtime = runtime
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="offerlab-calendar", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Let what is under way end, then stop."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(TICK_S * 5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(TICK_S):
-            try:
-                for project in self._runtime.projects():
-                    keep_dates(self._runtime, project.id)
-            except Unavailable:
-                _log.warning("dates wait: the store can't be reached")
-            except Exception:  # noqa: BLE001 - one bad date must not end all others
-                _log.exception("the calendar stumbled; it looks again")
+    def look(self) -> list[str]:
+        """Do what is due in every project; the experiments that were moved."""
+        return [key for project in self._runtime.projects() for key in keep_dates(self._runtime, project.id)]
