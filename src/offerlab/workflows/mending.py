@@ -1,5 +1,6 @@
 """Looking at what was not taken, and trying it again."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -103,6 +104,17 @@ async def redrive(serving: Serving, project_id: int, number: int) -> Recorded:
         Conflict: it was taken already, or its original is gone.
     """
     runtime = serving.runtime
+    row, raw = await asyncio.to_thread(_original, runtime, project_id, number)
+    name, _, detail = row.source.partition("/")
+    sender = Sender(project_id=project_id, publishable=False, source=row.source)
+    done = await record(serving, sender, READERS[name](raw, detail, row.received_at), as_read)
+    if not done.rejected:
+        await asyncio.to_thread(_mark, runtime, project_id, number)
+    return done
+
+
+def _original(runtime: Runtime, project_id: int, number: int) -> tuple[Refusedness, bytes]:
+    """The row and what was sent; in a thread, for a store that is silent must not keep decisions waiting."""
     with reading(runtime.engine) as connection:
         found = rejected.original(connection, runtime.snapshot(project_id).project, number)
     if found is None:
@@ -112,10 +124,9 @@ async def redrive(serving: Serving, project_id: int, number: int) -> Recorded:
         raise Conflict("this event was taken on an earlier try")
     if raw is None:
         raise Conflict("the original of this event is no longer there")
-    name, _, detail = row.source.partition("/")
-    sender = Sender(project_id=project_id, publishable=False, source=row.source)
-    done = await record(serving, sender, READERS[name](raw, detail, row.received_at), as_read)
-    if not done.rejected:
-        with writing(runtime.engine) as connection:
-            rejected.mark_redriven(connection, project_id, number)
-    return done
+    return row, raw
+
+
+def _mark(runtime: Runtime, project_id: int, number: int) -> None:
+    with writing(runtime.engine) as connection:
+        rejected.mark_redriven(connection, project_id, number)

@@ -65,7 +65,8 @@ class Rounds(ABC):
 def apart(key: str, what: str) -> Generator[None]:
     """Keep the trouble of one experiment from all others.
 
-    Another replica's success is no trouble. `what` can't be done is logged; a store that is away ends the round.
+    Another replica's success is no trouble; whatever else goes wrong is logged, so that one bad experiment leaves no
+    other unwatched. Only a store that is away ends the round.
 
     Raises:
         Unavailable: the store can't be reached.
@@ -78,3 +79,5 @@ def apart(key: str, what: str) -> Generator[None]:
         raise
     except OfferLabError as error:
         _log.warning("experiment %s: %s: %s", key, what, error.detail)
+    except Exception:  # noqa: BLE001 - the others are looked at all the same
+        _log.exception("experiment %s: %s", key, what)

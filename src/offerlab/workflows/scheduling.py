@@ -9,7 +9,7 @@ from typing import Final
 
 from offerlab.domain.clock import iso
 from offerlab.domain.experiment import RampStep
-from offerlab.domain.metric import METRICS
+from offerlab.domain.metric import Direction
 from offerlab.domain.schedule import ON_TIME, Due, due
 from offerlab.reporting.report import Effect, Report
 from offerlab.workflows import lifecycle, splitting
@@ -61,20 +61,19 @@ def alarm(report: Report) -> str | None:
         return "the split does not fit the weights (SRM)"
     for metric in report.metrics:
         for effect in metric.effects:
-            if metric.role == "guardrail" and _is_worse(metric.metric, effect):
+            if metric.role == "guardrail" and _is_worse(effect, better=metric.better):
                 return f"guardrail {metric.metric} is worse in {effect.variant!r}"
     return None
 
 
-def _is_worse(metric: str, effect: Effect) -> bool:
+def _is_worse(effect: Effect, *, better: Direction) -> bool:
     """Whether a guardrail is past its limit, or its whole range on the bad side (a rate that was 0 has no limit)."""
     if effect.harmed or effect.limit == "past":
         return True
     if effect.absolute is None:
         return False
-    up = METRICS[metric].better == "up"
-    end = effect.absolute.upper if up else effect.absolute.lower
-    return end is not None and (end < 0 if up else end > 0)
+    end = effect.absolute.upper if better == "up" else effect.absolute.lower
+    return end is not None and (end < 0 if better == "up" else end > 0)
 
 
 class Calendar(Rounds):
