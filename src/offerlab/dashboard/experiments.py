@@ -21,6 +21,7 @@ from offerlab.domain.experiment import Experiment
 from offerlab.reporting import plots
 from offerlab.reporting.report import Effect, Interval, Report
 from offerlab.reporting.sentences import reason_sentence
+from offerlab.reporting.spreadsheet import cell_text
 
 PAGE_SIZE: Final = 50
 STATES: Final = ("draft", "running", "maturing", "final", "archived")
@@ -248,23 +249,19 @@ def _csv(read: list[Reading], speech: Speech) -> Response[Any]:
         report = each.report
         writer.writerow(
             [
-                _plain(each.experiment.key),
-                _plain(each.experiment.name),
-                _plain(each.experiment.hypothesis),
+                cell_text(each.experiment.key),
+                cell_text(each.experiment.name),
+                cell_text(each.experiment.hypothesis),
                 each.experiment.status,
                 each.state,
                 report.verdict.decision if report else "",
-                _plain(sentence_of(report, speech)) if report else "",
+                cell_text(sentence_of(report, speech)) if report else "",
                 report.facts.customers if report else "",
                 report.as_of if report else "",
             ]
         )
     headers = {"Content-Disposition": 'attachment; filename="experiments.csv"', "Cache-Control": "no-store"}
     return Response(out.getvalue().encode(), media_type="text/csv", headers=headers)
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 HANDLERS: Final[list[Any]] = [experiments]

@@ -7,7 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from offerlab.reporting.charts import ARM_SHAPES, Theme, arm_colour
+from offerlab.reporting.charts import Theme, arm_colour, arm_shape
 
 _VERDICTS: Final = {
     "ship": '<path d="M8 2 15 14H1Z"/>',
@@ -59,7 +59,7 @@ def arm(index: int) -> Markup:
     Args:
         index: 0 for control, then treatments from 1 in order of the plan.
     """
-    shape = _SHAPES[ARM_SHAPES[index % len(ARM_SHAPES)]]
+    shape = _SHAPES[arm_shape(index) if index else "rule"]
     themes: tuple[Theme, Theme] = ("light", "dark")
     return Markup("").join(_icon(shape, fill=arm_colour(index, theme), kind=f"icon on-{theme}") for theme in themes)
 
