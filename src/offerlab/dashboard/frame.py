@@ -191,7 +191,7 @@ def html(
             check_mark=glyphs.check,
             language=language,
             visit=visit,
-            project=visit.snapshot.project.name if visit else None,
+            project=visit.snapshot.project.name if visit and len(visit.runtime.projects()) > 1 else None,
             here=request.url.path,
             other_language=with_query(request.url.path, {**query, "lang": other}),
             status_line=words.maybe(f"done_{query.get('done', '')}"),

@@ -116,7 +116,7 @@ def actions_of(visit: Visit, experiment: Experiment, speech: Speech) -> list[Act
         own = person_of(visit.visitor.actor) == person_of(experiment.proposal.by)
         steps = (*(("decline",) if own else ("approve", "decline")), *(step for step in steps if step != "start"))
     return [
-        Action(speech.words(f"a_{step}"), f"{address_of(experiment.key)}/{step}", i == 0)
+        Action(speech.words(f"a_{step}"), f"{address_of(experiment.key)}/{step}", i == 0 and step != "archive")
         for i, step in enumerate(steps)
     ]
 
