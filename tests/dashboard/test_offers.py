@@ -109,7 +109,7 @@ ABOUT = {"experiment": "coffee-addon", "variant": "capsules-20", "offer": "capsu
         ),
         (
             "ko",
-            ("지금까지 결과", "coffee-addon · capsules-20", "까닭을 말하지 않음", "다음 제안", "capsules-2", "진행 중"),
+            ("지금까지 결과", "coffee-addon · capsules-20", "이유를 말하지 않음", "다음 제안", "capsules-2", "진행 중"),
         ),
     ],
 )

@@ -54,7 +54,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "need_guardrail": ("A guardrail is past its limit.", "가드레일 지표가 한도를 넘었어요."),
     "need_halt": (
         "A guardrail paused it. Read why, then resume or end it.",
-        "가드레일 지표 때문에 스스로 멈췄어요. 까닭을 읽고 다시 진행하거나 끝내 주세요.",
+        "가드레일 지표 때문에 스스로 멈췄어요. 이유를 읽고 다시 진행하거나 끝내 주세요.",
     ),
     "need_approval": ("Waits for approval by another person.", "다른 사람의 승인을 기다려요."),
     "need_decision": ("Ready for a decision.", "결정할 준비가 됐어요."),
@@ -160,7 +160,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "b_money": ("Money", "손익"),
     "b_segments": ("Segments", "고객층"),
     "b_time": ("Over time", "시간에 따른 변화"),
-    "b_declines": ("Why people declined", "거절한 까닭"),
+    "b_declines": ("Why people declined", "거절한 이유"),
     "b_factors": ("Which timing, which product?", "어떤 시점, 어떤 상품이 좋을까요?"),
     "factor_best": (
         "Best {f}: {level} (the best with a chance of {p}).",
@@ -549,9 +549,9 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     ),
     "acknowledge": (
         "I have read why it paused; this does not pause it again.",
-        "멈춘 까닭을 읽었어요. 같은 까닭으로는 다시 멈추지 않아요.",
+        "멈춘 이유를 읽었어요. 같은 이유로는 다시 멈추지 않아요.",
     ),
-    "acknowledge_missing": ("Say that you have read why it paused.", "멈춘 까닭을 읽었다고 표시해 주세요."),
+    "acknowledge_missing": ("Say that you have read why it paused.", "멈춘 이유를 읽었다고 표시해 주세요."),
     "archive_title": ("Archive “{key}”?", "‘{key}’ 실험을 보관할까요?"),
     "archive_what": (
         "It leaves the lists and decisions. Nothing is deleted.",
@@ -576,7 +576,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "end_keep_control": ("Keep control", "대조군 유지"),
     "end_undecided": ("We can't tell", "알 수 없어요"),
     "end_invalid": ("Invalid: the test can't be used", "무효: 실험을 쓸 수 없어요"),
-    "end_note": ("Note (why)", "메모(까닭)"),
+    "end_note": ("Note (why)", "메모(이유)"),
     "end_note_help": (
         "Required when you decide against the recommendation or before the numbers are final.",
         "추천과 다르게 정하거나 확정되기 전이면 꼭 적어 주세요.",
@@ -584,7 +584,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "recommended": ("Recommended: {why}", "추천: {why}"),
     "against": ("This goes against the evidence so far.", "지금까지의 근거와 달라요."),
     "end_missing": ("Answer both questions.", "두 질문에 모두 답해 주세요."),
-    "end_note_missing": ("Say why in the note.", "메모에 까닭을 적어 주세요."),
+    "end_note_missing": ("Say why in the note.", "메모에 이유를 적어 주세요."),
     "done_start": ("Started. The plan is frozen.", "시작했어요. 이제 계획은 바꿀 수 없어요."),
     "done_pause": ("Paused. Everybody sees control.", "일시 중지했어요. 모두 대조군을 봐요."),
     "done_resume": ("Resumed.", "다시 진행해요."),
@@ -632,7 +632,7 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     # what to do about a check
     "do_srm": (
         "Look for what drops customers of one arm: redirects, blocked scripts, bots. Fix it and start anew.",
-        "한쪽 안의 고객만 빠지는 까닭(리디렉션, 차단된 스크립트, 봇)을 찾아 고친 뒤 새로 시작하세요.",
+        "한쪽 안의 고객만 빠지는 이유(리디렉션, 차단된 스크립트, 봇)을 찾아 고친 뒤 새로 시작하세요.",
     ),
     "do_silence": (
         "Check that the storefront still calls /v1/decisions with expose.",
@@ -706,9 +706,9 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "offer_c_accepted": ("Took it", "수락"),
     "offer_c_kept": ("Took and kept it", "수락 후 유지"),
     "offer_c_declines": ("Declines", "거절"),
-    "offer_c_reasons": ("Most frequent reasons", "많은 까닭"),
+    "offer_c_reasons": ("Most frequent reasons", "자주 나온 이유"),
     "offer_reason": ("{why} ({n})", "{why} ({n}건)"),
-    "offer_unstated": ("no reason given", "까닭을 말하지 않음"),
+    "offer_unstated": ("no reason given", "이유를 말하지 않음"),
     "offer_preview": ("As a customer meets it", "고객이 보는 모습"),
     "language_ko": ("In Korean", "한국어"),
     "language_en": ("In English", "영어"),

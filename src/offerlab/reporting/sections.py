@@ -272,9 +272,9 @@ def _losses(report: Report, say: _Speech) -> Iterator[Section]:
 def _declines(report: Report, say: _Speech) -> Iterator[Section]:
     if report.declines or report.voices:
         yield Section(
-            title=say(("Why people declined", "거절한 까닭")),
+            title=say(("Why people declined", "거절한 이유")),
             sentences=tuple(f"{each.variant}: {each.text}" for each in report.voices),
-            heads=say.heads(("arm", "안"), ("reason", "까닭"), ("number", "수")) if report.declines else (),
+            heads=say.heads(("arm", "안"), ("reason", "이유"), ("number", "수")) if report.declines else (),
             rows=tuple((each.variant, each.reason, say.count(each.n)) for each in report.declines),
         )
 
