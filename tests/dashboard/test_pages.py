@@ -231,6 +231,10 @@ def test_actions_say_what_happens_do_it_and_say_so(tmp_path_factory: pytest.Temp
         visitor = Visitor(service)
         visitor.sign_in()
         key = "/experiments/coffee-addon"
+        before = Text(visitor.get("/experiments/spring-bundle/start?lang=en").text).text
+        assert "Before you start" in before
+        assert "no remark on its words" in before or "remarks on its words" in before
+        assert "unit cost" in before
         started = visitor.form("/experiments/spring-bundle/start")
         assert visitor.post("/experiments/spring-bundle/start", started).headers["location"].endswith("?done=start")
         stale = visitor.form(f"{key}/pause")

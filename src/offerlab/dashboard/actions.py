@@ -9,6 +9,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from offerlab.dashboard import glyphs
+from offerlab.dashboard.checklist import checklist
 from offerlab.dashboard.doors import PAGE
 from offerlab.dashboard.experiments import sentence_of
 from offerlab.dashboard.forms import form_of
@@ -199,6 +200,7 @@ def _confirm(
         name=experiment.name or experiment.key,
         back=address_of(experiment.key),
         lines=_consequences(visit, experiment, step, report, speech),
+        checklist=checklist(experiment, visit.snapshot, speech) if step == "start" else [],
         verb=speech.words(f"a_{step}"),
         revision=experiment.revision,
         problem=refusal.text if refusal else None,

@@ -515,6 +515,17 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
         "It can be paused at any time; what customers have seen stays recorded.",
         "언제든 일시 중지할 수 있어요. 고객이 본 기록은 남아요.",
     ),
+    "before_start": ("Before you start", "시작하기 전에"),
+    "before_words": (
+        "{v}: no remark on its words. Look at it as a customer meets it, in both languages.",
+        "{v} 제안의 문구에 고칠 점이 없어요. 고객이 보는 모습을 두 언어로 확인하세요.",
+    ),
+    "before_remarks": ("{v}: remarks on its words: {n}. Read them.", "{v} 제안의 문구에 점검할 점이 {n}개 있어요."),
+    "before_costs": (
+        "{n} of {N} products have no unit cost: their profit can't be told.",
+        "상품 {N}개 중 {n}개에 원가가 없어서 이익을 알 수 없어요.",
+    ),
+    "before_costs_known": ("Every product has a unit cost.", "모든 상품에 원가가 있어요."),
     "waits_start": (
         "Waits for approval since {when}: {who} wants to start it.",
         "{when}부터 승인을 기다려요. 시작을 요청한 키: {who}",
