@@ -64,8 +64,7 @@ def compile_message(texts: Mapping[str, LocalizedText]) -> Message:
 
     Raises:
         InvalidDefinition: names the field (message.ko.body) and what is wrong there: an unknown name, tag or filter,
-            a text
-            beyond the limits, a key that is no language tag.
+            a text beyond the limits, a key that is no language tag.
     """
     if len(texts) > _MAX_LOCALES:
         raise InvalidDefinition(f"a message has at most {_MAX_LOCALES} languages", field="message")
