@@ -14,9 +14,14 @@ from offerlab.dashboard.doors import PAGE
 from offerlab.dashboard.frame import AnyRequest, Visit, enter, html
 from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.domain.decision import Context
+from offerlab.domain.money import exponent, to_micro
 from offerlab.domain.offer import Discount, Offer
+from offerlab.domain.product import Product
 from offerlab.errors import NotFound
+from offerlab.messaging.context import context_for
 from offerlab.messaging.currency import format_money
+from offerlab.messaging.message import compile_message
+from offerlab.messaging.render import Unrendered, render
 from offerlab.messaging.starters import STARTERS, Starter
 from offerlab.reporting.lowest import OfferResult
 from offerlab.reporting.words import say
@@ -88,7 +93,7 @@ class Remark(Struct, frozen=True, kw_only=True):
 
 
 class Beginning(Struct, frozen=True):
-    """A message to begin with, as it is typed, and as the JSON that an offer takes."""
+    """A message to begin with as a customer would read it, and as the JSON that an offer takes."""
 
     title: str
     body: str
@@ -155,9 +160,22 @@ def _one(request: AnyRequest, key: str) -> Response[Any]:
 
 
 def _beginning(one: Starter, speech: Speech) -> Beginning:
-    text = one.texts[speech.language]
+    """A starter about two sample products; as it is typed where they don't fit it."""
+    words = speech.words
+    price = to_micro(Decimal(20 if exponent(speech.currency) else 20_000), field="price")  # ₩20 buys nothing
+    trigger = Product(sku="trigger", name=words("sample_trigger"), price_micro=price)
+    offered = Product(
+        sku="offered", name=words("sample_upgrade" if one.kind == "upsell" else "sample_offered"), price_micro=2 * price
+    )
+    offer = Offer(
+        key=one.key, kind=one.kind, products=("offered",), discount=Discount(type="percent", value=Decimal(20))
+    )
+    features = (words("sample_feature"),)
+    context = context_for(offer, [offered], currency=speech.currency, trigger=trigger, features=features)
+    said = render(compile_message(one.texts), context, speech.language)
+    shown = one.texts[speech.language] if isinstance(said, Unrendered) else said
     message = msgspec.json.format(msgspec.json.encode({"kind": one.kind, "message": one.texts}), indent=2)
-    return Beginning(text.title, text.body, speech.words(f"kind_{one.kind}"), message.decode())
+    return Beginning(shown.title, shown.body, words(f"kind_{one.kind}"), message.decode())
 
 
 def _is_ranked(one: OfferResult) -> bool:
