@@ -11,9 +11,14 @@ from sqlalchemy import text
 from offerlab.app import App, create_app
 from offerlab.domain.experiment import SLOTS, Experiment
 from offerlab.errors import Conflict
+<<<<<<< HEAD:tests/workflows/test_at_once.py
 from offerlab.storage import audit, projects
 from offerlab.storage.database import reading
 from offerlab.workflows import authoring
+=======
+from offerlab.storage import segments
+from offerlab.workflows import lifecycle
+>>>>>>> 139f98c (Layers' test starts by the life of an experiment):tests/workflows/test_layers.py
 from offerlab.workflows.desk import Desk
 from support.service import COFFEE_ADDON, Service
 from support.twins import unheld
@@ -43,8 +48,8 @@ class Race:
         slow, quick = Desk(self.service.app.runtime, 1, "slow"), Desk(self.other.runtime, 1, "quick")
         with ThreadPoolExecutor(1) as pool:
             with slow.change():
-                first = authoring.start(slow, "one")
-                coming = pool.submit(authoring.start, quick, "other")
+                first = lifecycle.start(slow, "one")
+                coming = pool.submit(lifecycle.start, quick, "other")
                 self._until_it_waits(coming)
             second = coming.result(WAIT_S)
         return sorted(pair for one in (first, second) for claim in one.claims for pair in claim.slots)
