@@ -11,14 +11,9 @@ from sqlalchemy import text
 from offerlab.app import App, create_app
 from offerlab.domain.experiment import SLOTS, Experiment
 from offerlab.errors import Conflict
-<<<<<<< HEAD:tests/workflows/test_at_once.py
 from offerlab.storage import audit, projects
 from offerlab.storage.database import reading
-from offerlab.workflows import authoring
-=======
-from offerlab.storage import segments
 from offerlab.workflows import lifecycle
->>>>>>> 139f98c (Layers' test starts by the life of an experiment):tests/workflows/test_layers.py
 from offerlab.workflows.desk import Desk
 from support.service import COFFEE_ADDON, Service
 from support.twins import unheld
