@@ -21,7 +21,7 @@ from offerlab.domain.experiment import Experiment
 from offerlab.reporting import plots
 from offerlab.reporting.report import Effect, Interval, Report
 from offerlab.reporting.sentences import reason_sentence
-from offerlab.reporting.spreadsheet import cell_text
+from offerlab.reporting.spreadsheet import plain_cell
 
 PAGE_SIZE: Final = 50
 STATES: Final = ("draft", "running", "maturing", "final", "archived")
@@ -249,13 +249,13 @@ def _csv(read: list[Reading], speech: Speech) -> Response[Any]:
         report = each.report
         writer.writerow(
             [
-                cell_text(each.experiment.key),
-                cell_text(each.experiment.name),
-                cell_text(each.experiment.hypothesis),
+                plain_cell(each.experiment.key),
+                plain_cell(each.experiment.name),
+                plain_cell(each.experiment.hypothesis),
                 each.experiment.status,
                 each.state,
                 report.verdict.decision if report else "",
-                cell_text(sentence_of(report, speech)) if report else "",
+                plain_cell(sentence_of(report, speech)) if report else "",
                 report.facts.customers if report else "",
                 report.as_of if report else "",
             ]

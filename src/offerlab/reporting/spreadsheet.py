@@ -61,7 +61,7 @@ def as_csv(report: Report) -> str:
         writer.writerows(_csv_rows(metric, None, report.facts.control))
     for segment in report.segments:
         if segment.withheld is not None:
-            writer.writerow({"segment": cell_text(segment.segment or ""), "undetermined": segment.withheld})
+            writer.writerow({"segment": plain_cell(segment.segment or ""), "undetermined": segment.withheld})
         for metric in segment.metrics:
             writer.writerows(_csv_rows(metric, segment, report.facts.control))
     writer.writerows(_csv_blocks(report))
@@ -75,8 +75,8 @@ def _csv_rows(metric: MetricResult, segment: SegmentResult | None, control: str 
         row: dict[str, Any] = {
             "metric": metric.metric,
             "role": metric.role,
-            "segment": "" if segment is None else cell_text(segment.segment or ""),
-            "variant": cell_text(arm.variant),
+            "segment": "" if segment is None else plain_cell(segment.segment or ""),
+            "variant": plain_cell(arm.variant),
             "n": arm.n,
             "mean": arm.mean,
             "se": arm.se,
@@ -95,7 +95,7 @@ def _csv_rows(metric: MetricResult, segment: SegmentResult | None, control: str 
 def _csv_effect(effect: Effect) -> dict[str, Any]:
     wide = effect.simultaneous
     return {
-        "reference": cell_text(effect.reference),
+        "reference": plain_cell(effect.reference),
         **_ends("absolute", effect.absolute),
         **_ends("relative", effect.relative),
         "p_value": effect.p_value,
@@ -121,8 +121,8 @@ def _csv_blocks(report: Report) -> Iterator[dict[str, Any]]:
             yield {
                 "metric": report.metrics[0].metric,
                 "role": "factor",
-                "segment": cell_text(" x ".join(term.factors)),
-                "variant": cell_text(" x ".join(each.levels)),
+                "segment": plain_cell(" x ".join(term.factors)),
+                "variant": plain_cell(" x ".join(each.levels)),
                 **_ends("absolute", each.effect),
                 "p_value": each.p_value,
                 "p_value_adjusted": each.p_value_adjusted,
@@ -145,6 +145,6 @@ def _ends(name: str, found: Interval | None) -> dict[str, Any]:
     return {first: found.estimate, f"{name}_lower": found.lower, f"{name}_upper": found.upper}
 
 
-def cell_text(value: str) -> str:
+def plain_cell(value: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{value}" if value.lstrip(" \"'").startswith(_FORMULA_STARTS) else value

@@ -12,7 +12,7 @@ from typing import Final, TextIO
 from msgspec import Struct
 
 from offerlab.domain.clock import iso
-from offerlab.reporting.formats import plain_cell
+from offerlab.reporting.spreadsheet import plain_cell
 from offerlab.storage import concerned, customers
 from offerlab.storage.customers import digest_of, tombstone_over
 from offerlab.storage.database import reading, writing
