@@ -32,6 +32,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "100",
     "shared_buffers": "64MB",
+    "jit": "off",  # what a query of a test costs is less than compiling it
     "log_min_messages": "fatal",
 }
 
