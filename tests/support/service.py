@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import Coroutine, Mapping
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,7 +86,8 @@ class Service:
             _migrate(self.url)
         app = create_app(self.settings, now=self.now, new_salt=self._salts)
         transport = httpx.ASGITransport(Front.around(app, origins=self.settings.origins), raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://shop.test")
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # a visitor keeps their own; tests share this
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://shop.test", cookies=no_cookies)
         return app
 
     def now(self) -> int:
