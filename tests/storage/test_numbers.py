@@ -1,4 +1,4 @@
-"""Numbers that the vault gives out: side by side, so that what is new lies in few pages (ADR 0009)."""
+"""Numbers that the vault gives out: side by side, so that what is new lies in few pages (ADR 0010)."""
 
 import sqlite3
 from itertools import pairwise

@@ -4,7 +4,7 @@ Shapes that carry the weight of a hundred million exposures:
 
 * `events` is the register of ids: `UNIQUE (project_id, event_id)` for ever. What an event *says* lies in one typed
   table (`exposures`, `orders`, `refunds`, `interactions`) under the same id.
-* `customer` is the vault's number everywhere, from a random one on (ADR 0009); ids as sent are in no table.
+* `customer` is the vault's number everywhere, from a random one on (ADR 0010); ids as sent are in no table.
 * times are int64 microseconds UTC, amounts int64 minor units (`_minor`) or millionths (`_micro`).
 * the latest truth about a customer (`profiles`, `assignments`) is clustered by customer: a decision reads it by key.
 """

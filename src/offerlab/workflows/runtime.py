@@ -50,7 +50,7 @@ class Runtime:
 
     Attributes:
         new_customer: gives out internal customer numbers: from a random one on, side by side, so that what is new lies
-            side by side in every table that is kept by customer (ADR 0009).
+            side by side in every table that is kept by customer (ADR 0010).
         run: a number of this process, another one at every start.
         listeners: called, in whatever thread, after rules have changed in memory; changed_at: when they last did.
         refreshed_at: when the rules were last compared with the store, microseconds UTC.
