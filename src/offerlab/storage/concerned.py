@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, func, or_, select
 
-from offerlab.storage import contacts
+from offerlab.storage import contacts, identity
 from offerlab.storage.tables import (
     audit,
     erased,
@@ -35,18 +35,20 @@ def persons(
     Args:
         connection: reads the store.
         project_id: whose customers.
-        until: microseconds UTC; ids first heard of from then on are left out.
+        until: microseconds UTC; ids first heard of from then on are left out, and may be all that a person has.
         after: numbers up to this one were had before.
         limit: at most so many persons.
     """
-    mine = (vault.c.project_id == project_id, vault.c.root > after, vault.c.created_at < until)
-    roots = select(vault.c.root).where(*mine).distinct().order_by(vault.c.root).limit(limit)
-    known = select(vault.c.root, vault.c.digest, vault.c.customer).where(
-        *mine, vault.c.root.in_(roots.scalar_subquery())
+    own = select(vault.c.customer).where(
+        identity.within(project_id), vault.c.customer > after, vault.c.root == vault.c.customer
     )
-    found: dict[int, list[tuple[bytes, int]]] = {}
-    for row in connection.execute(known.order_by(vault.c.root, vault.c.digest)):
-        found.setdefault(row.root, []).append((row.digest, row.customer))
+    roots = list(connection.execute(own.order_by(vault.c.customer).limit(limit)).scalars())
+    found: dict[int, list[tuple[bytes, int]]] = {root: [] for root in roots}
+    for row in sorted(
+        connection.execute(identity.counting_under(project_id, roots)), key=lambda row: bytes(row.digest)
+    ):
+        if row.created_at < until:
+            found[row.root].append((bytes(row.digest), row.customer))
     return found
 
 

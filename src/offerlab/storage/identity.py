@@ -77,7 +77,7 @@ def within(project_id: int) -> ColumnElement[bool]:
 
 def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[Any, Any, Any]:
     """Ids that count under one of these numbers: the number's own, and those that were linked, each by its index."""
-    mine = select(vault.c.digest, vault.c.customer, vault.c.root).where(within(project_id))
+    mine = select(vault.c.digest, vault.c.customer, vault.c.root, vault.c.created_at).where(within(project_id))
     return union_all(
         mine.where(vault.c.customer.in_(found), vault.c.root == vault.c.customer),
         mine.where(vault.c.root.in_(found), vault.c.root != vault.c.customer),

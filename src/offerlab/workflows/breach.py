@@ -75,7 +75,7 @@ def list_concerned(desk: Desk, breach: Breach) -> Iterator[Concerned]:
             kept = {
                 root: ids
                 for root, ids in found.items()
-                if seen is None or any(f"customer:{mark}" in seen for mark in marks[root])
+                if ids and (seen is None or any(f"customer:{mark}" in seen for mark in marks[root]))
             }
             numbers = [number for ids in kept.values() for _, number in ids]
             counts = concerned.counts(connection, project.id, numbers, until=breach.until)
