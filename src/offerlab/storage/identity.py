@@ -75,7 +75,7 @@ def within(project_id: int) -> ColumnElement[bool]:
     return vault.c.project_id + 0 == project_id
 
 
-def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[Any, Any, Any]:
+def counting_under(project_id: int, found: Sequence[int]) -> CompoundSelect[Any, Any, Any, Any]:
     """Ids that count under one of these numbers: the number's own, and those that were linked, each by its index."""
     mine = select(vault.c.digest, vault.c.customer, vault.c.root, vault.c.created_at).where(within(project_id))
     return union_all(
