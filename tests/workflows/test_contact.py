@@ -8,7 +8,7 @@ from sqlalchemy.pool import QueuePool
 
 from offerlab.errors import Unavailable
 from offerlab.storage.database import reading
-from offerlab.workflows.contact import AWAY_S, BREAK_AFTER, BREAK_S, SILENT_AFTER, STALL_S, Contact
+from offerlab.workflows.contact import AWAY_S, BREAK_AFTER, BREAK_S, SILENT_AFTER, SPELL_S, STALL_S, Contact
 
 PATIENCE_S = 0.01
 SILENT_S = SILENT_AFTER * PATIENCE_S
@@ -114,14 +114,29 @@ def test_rules_that_were_not_compared_for_long_tell_of_a_store_without_reads() -
 
 
 def test_reads_that_fail_are_tried_by_one_at_a_time() -> None:
-    """After some failures in a row nobody waits; once a second somebody tries, and one success ends it."""
+    """After some failures in a row nobody waits; now and then somebody tries, and one success ends it."""
     store = Store()
-    assert [store.contact.failed() for _ in range(BREAK_AFTER + 1)] == [False] * (BREAK_AFTER - 1) + [True, False]
+    assert not any(store.contact.failed() for _ in range(BREAK_AFTER))
+    store.pass_by(2 * SPELL_S)
+    assert [store.contact.failed() for _ in range(2)] == [True, False]
     assert store.contact.reads_fail
     assert not store.contact.may_try()
     store.pass_by(BREAK_S)
     assert [store.contact.may_try() for _ in range(3)] == [True, False, False]
     store.contact.reached()
+    assert not store.contact.reads_fail
+
+
+def test_one_pause_of_the_machine_is_no_outage() -> None:
+    """However many reads it makes late at once: the next one in time forgets them, and only a spell of them counts."""
+    store = Store()
+    for _ in range(10):
+        assert not any(store.contact.failed() for _ in range(10 * BREAK_AFTER))
+        store.contact.reached()
+        store.pass_by(SPELL_S)
+    store.contact.failed()
+    store.pass_by(SPELL_S)
+    assert not store.contact.failed()
     assert not store.contact.reads_fail
 
 

@@ -13,10 +13,13 @@ from typing import Final
 
 from offerlab.workflows.runtime import Runtime
 
-BREAK_S: Final = 1.0
+BREAK_S: Final = 0.25
 """Reads that fail are tried again so often, by somebody who does not wait for it."""
 
 BREAK_AFTER: Final = 3
+SPELL_S: Final = 0.1
+"""Reads must have failed for so long: one pause of the machine makes several of them late at once."""
+
 SILENT_AFTER: Final = 3
 """Nobody before a screen waits for a commit while nothing was heard for so many times a read's patience."""
 
@@ -32,6 +35,9 @@ class Contact:
         patience_s: how long a decision waits for a read.
         sound: starts a small read that nobody waits for.
         clock: the process's own, seconds.
+
+    Attributes:
+        reads_fail: whether reads have failed, or come too late, several times in a row and for a while.
     """
 
     def __init__(
@@ -51,7 +57,9 @@ class Contact:
         self._under_way: dict[int, float] = {}
         self._heard_at = 0.0
         self._failures = 0
+        self._failing_since = 0.0
         self._next_try = 0.0
+        self.reads_fail = False
 
     @contextmanager
     def reading(self) -> Generator[None]:
@@ -63,11 +71,6 @@ class Contact:
         finally:
             del self._under_way[threading.get_ident()]
 
-    @property
-    def reads_fail(self) -> bool:
-        """Whether reads have failed, or come too late, several times in a row."""
-        return self._failures >= BREAK_AFTER
-
     def may_try(self) -> bool:
         """Whether it is time to try once more what fails; says so once."""
         now = self._clock()
@@ -78,15 +81,20 @@ class Contact:
 
     def failed(self) -> bool:
         """A read failed or came too late; whether from now on nobody waits for one."""
+        now = self._clock()
+        if not self._failures:
+            self._failing_since = now
         self._failures += 1
-        if self._failures != BREAK_AFTER:
+        if self.reads_fail or self._failures < BREAK_AFTER or now - self._failing_since < SPELL_S:
             return False
-        self._next_try = self._clock() + BREAK_S
+        self.reads_fail = True
+        self._next_try = now + BREAK_S
         return True
 
     def reached(self) -> None:
         """A read came in time."""
         self._failures = 0
+        self.reads_fail = False
 
     def is_away(self) -> bool:
         """Whether nothing should be written now: a commit or a look at the rules was refused, or nothing ends at all.
