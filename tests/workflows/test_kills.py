@@ -256,7 +256,4 @@ def test_broken_senders_are_caught(tmp_path: Path, box: Mailbox, receiver: Recei
         "lost": len(told.mails) < 150,
     }
     expected = {"forgets": "twice", "resends": "twice", "hurries": "early", "gives_up": "lost"}[twin]
-    if twin == "hurries":  # what it left in doubt is settled by its own clock, minutes from now
-        assert found["early"]
-    else:
-        assert found == {name: name == expected for name in found}
+    assert found == {name: name == expected for name in found}
