@@ -25,6 +25,10 @@ from offerlab.workflows.runtime import Runtime
 _NEEDED: Final = ["support.sender", "psycopg", "anyio._backends._asyncio", "sqlalchemy.dialects.sqlite.pysqlite"]
 
 
+HURRY: Final = 600 * SECOND
+"""How far the clock of the twin that hurries is ahead, microseconds."""
+
+
 def nursery() -> ForkServerContext:
     """Where senders are born with everything imported.
 
@@ -52,7 +56,7 @@ def send_until_killed(url: str, smtp_url: str, twin: str | None, ready: Event) -
         url: of the store.
         smtp_url: of the mail server.
         ready: set when it sends.
-        twin: `forgets` believes that what was handed over never went; `hurries` lives ten minutes ahead.
+        twin: `forgets` believes that what was handed over never went; `hurries` lives `HURRY` ahead.
     """
     setattr(outbox, "SETTLING", 0)  # noqa: B010 - whoever asks waits until the mailbox has ended all connections
     if twin == "forgets":
@@ -60,7 +64,7 @@ def send_until_killed(url: str, smtp_url: str, twin: str | None, ready: Event) -
     sender = Sender(address="shop@shop.test", name="Shop", base_url="https://shop.test")
     runtime = Runtime(open_engine(url), now=clock, new_number=new_number, new_salt=new_salt)
     runtime.start()
-    ahead = 600 * SECOND if twin == "hurries" else 0
+    ahead = HURRY if twin == "hurries" else 0
     courier = Courier(
         runtime,
         guard=Guard(allow_private=True),
