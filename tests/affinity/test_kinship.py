@@ -1,4 +1,4 @@
-"""Complement, substitute, similar; and what reviews add."""
+"""Complement or substitute; and what reviews add."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from offerlab.affinity.counting import count
 from offerlab.affinity.evidence import Evidence, Floor, examine, explain
-from offerlab.affinity.kinship import kinship, likeness, similar
+from offerlab.affinity.kinship import kinship, likeness
 from offerlab.affinity.ratings import Rating, shrunk, weights
 from offerlab.domain.product import Product
 from offerlab.errors import InvalidInput
@@ -61,13 +61,6 @@ def test_nothing_is_like_a_product_of_another_category() -> None:
     """Across categories, and without one, likeness is zero: the baskets must speak."""
     assert likeness(MACHINE, ARABICA) == 0
     assert likeness(replace(ARABICA, category=None), replace(ROBUSTA, category=None)) == 0
-
-
-def test_similar_needs_no_basket() -> None:
-    """The most alike products of the same category come first, without the product itself."""
-    found = similar(ARABICA, [MACHINE, ARABICA, FILTER, ROBUSTA])
-    assert [s.sku for s in found] == ["robusta", "filter"]
-    assert found[0].likeness > found[1].likeness
 
 
 def test_few_reviews_are_drawn_to_the_mean() -> None:

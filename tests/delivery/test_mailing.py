@@ -1,9 +1,15 @@
 """A mail on its way to a real server on loopback: before its last dot nothing has gone."""
 
+from email import message_from_bytes
+from email.policy import SMTP
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from offerlab.delivery.mailing import Mail, MailServer, send, stuffed
+from offerlab.delivery.mailing import Mail, MailServer, mail_server, send, stuffed, written
+from offerlab.errors import Misconfigured
 from support.mailbox import mailbox
 
 MAIL = Mail(
@@ -66,3 +72,26 @@ def test_an_answer_that_never_comes_is_a_doubt() -> None:
         server = MailServer(host="127.0.0.1", port=box.port, tls="none")
         assert [send(server, MAIL, lambda: True).outcome for _ in range(2)] == ["unknown", "unknown"]
         assert len(box.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["host", "http://host", "smtp://", "smtp://host:port", "smtp://host?tls=maybe", "smtp://["]
+)
+def test_a_url_that_names_no_server_is_refused(url: str) -> None:
+    """Whatever is wrong with it, the answer says how such a URL looks."""
+    with pytest.raises(Misconfigured, match="smtp://user:password@host:587"):
+        mail_server(url)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
+@example("<script>alert(1)</script>")
+@example('"><img src=x onerror=alert(1)>\n\n<svg/onload=x>')
+def test_no_word_can_break_out_of_the_html(words: str) -> None:
+    """A29, A30: whatever a customer or a product is called, the HTML part has no tag, quote or entity but its own."""
+    made = message_from_bytes(written(replace(MAIL, text=words)), policy=SMTP)
+    page = made.get_body(("html",))
+    assert page is not None
+    body = page.get_content().partition("<body>")[2].partition('<p><a href="')[0]
+    for tag in ("<p>", "</p>", "<br>"):
+        body = body.replace(tag, "")
+    assert not set(body) & set("<>\"'")

@@ -271,6 +271,14 @@ def test_the_gate_is_the_procedures(crowd: pd.DataFrame) -> None:
         assert found.effect("spend", variant).p_value_adjusted == pytest.approx(expected.p_values[i, 1])
 
 
+def test_a_fixed_sequence_asks_in_the_order_of_the_metrics(crowd: pd.DataFrame) -> None:
+    """Each question waits for all before it: its p-value is the largest so far, and nothing else is added."""
+    found = _ask(crowd, offerlab.Mean("spend"), offerlab.Proportion("visit"), correction="fixed_sequence")
+    assert [(each.metric, each.variant) for each in found.effects[:2]] == [("spend", "mens"), ("spend", "womens")]
+    expected = np.maximum.accumulate([_p(each.p_value) for each in found.effects])
+    assert_allclose([_p(each.p_value_adjusted) for each in found.effects], expected)
+
+
 def test_dunnett_is_less_strict_than_bonferroni(crowd: pd.DataFrame) -> None:
     """The shared control is used: between the single p-value and twice it."""
     single, dunnett = (_ask(crowd, offerlab.Mean("spend"), correction=how) for how in ("none", "dunnett"))

@@ -1,19 +1,15 @@
 """Compiling and rendering: names, languages, fallbacks, safety of what comes out."""
 
 import hashlib
-import html
 import json
-import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from messaging.shop import body_of, capsule_context, failure_of, one, upgrade_context
 from offerlab.domain.offer import LocalizedText
 from offerlab.errors import InvalidDefinition
 from offerlab.messaging.message import compile_message, depends_on_customer, depends_on_trigger, template_hash
-from offerlab.messaging.render import Rendered, Unrendered, as_html, choose_locale, render
+from offerlab.messaging.render import Rendered, Unrendered, choose_locale, render
 
 
 @pytest.mark.parametrize(
@@ -208,39 +204,6 @@ def test_the_hash_is_the_version_of_the_words() -> None:
         {"ko": LocalizedText(title="\u1100\u1161\u11a8")}
     )
     assert template_hash({"ko": LocalizedText(title="a")}) != template_hash({"ko": LocalizedText(body="a")})
-
-
-ATTACKS = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "a & b",
-    "Ben's",
-    "<svg/onload=x>",
-    "&lt;",
-    "캡슐 <b>",
-]
-
-
-def test_a_thousand_mixed_renders_are_each_escaped() -> None:
-    """A29, A30: plain and HTML renders in any order; no render changes how another is escaped."""
-    rng = random.Random(29)  # noqa: S311 - a seeded order, no secret
-    message = one("<p>{{ customer.name }}</p>")
-    for _ in range(1000):
-        name = rng.choice(ATTACKS)
-        rendered = render(message, capsule_context(customer={"name": name}), "ko")
-        assert isinstance(rendered, Rendered)
-        plain = f"<p>{name}</p>"
-        shown, expected = (as_html(rendered).body, html.escape(plain)) if rng.random() < 0.5 else (rendered.body, plain)
-        assert expected == shown
-
-
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
-def test_no_value_can_break_out_of_html(value: str) -> None:
-    """Whatever a customer is called, the HTML has no tag, quote or entity that is not ours."""
-    rendered = render(one("{{ customer.name | default: '' }}"), capsule_context(customer={"name": value}), "ko")
-    assert isinstance(rendered, Rendered)
-    shown = as_html(rendered).body.replace("<br>\n", "")
-    assert not set(shown) & set("<>\"'")
 
 
 @pytest.mark.parametrize("breaker", ["\r\n", "\n", "\r", "\u2028", "\u0085", "\t", "\x0b"])

@@ -1,44 +1,10 @@
-"""Balance before the start and customers in several arms: judged by statsmodels and by their laws."""
+"""Balance before the start."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint
 
-from offerlab.errors import InvalidInput
-from offerlab.stats.balance import check_balance, check_crossovers
+from offerlab.stats.balance import check_balance
 from offerlab.stats.wald import Wald
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_share_of_crossovers_has_wilsons_interval(counts: tuple[int, int]) -> None:
-    """99.9 % Wilson interval, as statsmodels computes it."""
-    check = check_crossovers(*counts)
-    lower, upper = proportion_confint(*counts, alpha=0.001, method="wilson")
-    assert check.lower == pytest.approx(lower, abs=1e-9)
-    assert check.upper == pytest.approx(upper, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("crossovers", "units", "state"),
-    [
-        pytest.param(0, 1_000, "pass", id="none"),
-        pytest.param(9, 1_000, "pass", id="below the limit"),
-        pytest.param(1, 20, "look", id="above, not surely"),
-        pytest.param(100, 1_000, "stop", id="surely above"),
-        pytest.param(0, 0, "not_yet", id="nobody"),
-    ],
-)
-def test_crossovers_are_judged_against_one_percent(crossovers: int, units: int, state: str) -> None:
-    """Merged identities explain a few, not many."""
-    assert check_crossovers(crossovers, units).state == state
-
-
-def test_more_crossovers_than_units_are_refused() -> None:
-    """Impossible counts raise."""
-    with pytest.raises(InvalidInput):
-        check_crossovers(5, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Normal posteriors of lifts: judged by closed forms, scipy, simulation of the joint posterior and calibration runs."""
 
+from math import inf
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,8 +11,9 @@ from scipy import integrate, stats
 from offerlab.errors import InvalidInput, InvalidPlan
 from offerlab.stats.bayesian import lift_evidence, posterior, unit_loss
 from offerlab.stats.best_arm import best_arm
-from offerlab.stats.means import mean_differences
-from offerlab.stats.moments import from_values, stack
+from offerlab.stats.effect import Effect, Interval, Undetermined
+from offerlab.stats.means import mean_difference
+from offerlab.stats.moments import from_values
 from offerlab.stats.prior import FALLBACK, FLAT, Prior, learn_prior
 
 lifts = st.floats(-0.5, 0.5)
@@ -78,21 +81,34 @@ def test_unit_loss_is_the_integral_of_the_tail(z: float) -> None:
 def test_evidence_carries_the_tests_own_statistic() -> None:
     """Real-looking skewed spend: the flat chance to beat control is 1 - p/2 of the very test that is reported."""
     rng = np.random.default_rng(5)
-    arms = [rng.lognormal(0, 1, (n, 1)) * (rng.random((n, 1)) < rate) for n, rate in ((4_000, 0.05), (3_000, 0.06))]
-    control, arm = (stack([from_values(("spend",), values)]) for values in arms)
-    effects = mean_differences(control, arm, alpha=0.05)
-    flat = posterior(*lift_evidence(effects), FLAT)
-    half = effects.p_value / 2
-    np.testing.assert_allclose(flat.chance_to_beat, np.where(effects.z > 0, 1 - half, half))
-    np.testing.assert_allclose(flat.mean, effects.relative, rtol=0.1)
+    control, arm = (
+        from_values(("spend",), rng.lognormal(0, 1, (n, 1)) * (rng.random((n, 1)) < rate))
+        for n, rate in ((4_000, 0.05), (3_000, 0.06))
+    )
+    effect = mean_difference(control, arm, alpha=0.05)
+    assert isinstance(effect, Effect)
+    assert isinstance(effect.relative, Interval)
+    found = lift_evidence(effect)
+    assert found is not None
+    flat = posterior([found[0]], [found[1]], FLAT)
+    half = effect.p_value / 2
+    assert flat.chance_to_beat[0] == pytest.approx(1 - half if effect.z > 0 else half)
+    assert flat.mean[0] == pytest.approx(effect.relative.estimate, rel=0.1)
 
 
-def test_no_effect_gives_no_evidence() -> None:
-    """An empty arm is NaN in the arrays, never a posterior."""
-    control, arm = (stack([from_values(("x",), values)]) for values in (np.ones((3, 1)), np.ones((0, 1))))
-    lift, error = lift_evidence(mean_differences(control, arm, alpha=0.05))
-    assert np.isnan(lift).all()
-    assert np.isnan(error).all()
+@pytest.mark.parametrize(
+    "relative",
+    [
+        pytest.param(Undetermined("control_mean_zero", "no level"), id="no lift"),
+        pytest.param(Interval(0.1, -0.2, 0.3, "disjoint"), id="disjoint"),
+        pytest.param(Interval(0.1, -inf, inf, "whole_line"), id="whole line"),
+        pytest.param(Interval(0.1, 0.1, 0.1), id="without width"),
+    ],
+)
+def test_a_lift_without_a_range_is_no_evidence(relative: Interval | Undetermined) -> None:
+    """Nothing is believed of a lift that the test does not bound."""
+    said = Effect(Interval(1.0, 0.5, 1.5), relative, 0.01, 2.6, 0.25, 0.05, "log_ratio")
+    assert lift_evidence(said) is None
 
 
 def test_a_young_programme_has_the_stated_prior() -> None:

@@ -12,7 +12,6 @@ from offerlab.stats.duration import (
     Duration,
     days_until,
     duration,
-    duration_curve,
     projection,
     steady,
 )
@@ -75,12 +74,6 @@ def test_enough_customers_have_come_by_the_end_and_not_a_day_before(n: float, pe
     if days is not None:
         assert days * per_day >= n * (1 - 1e-9)
         assert (days - 1) * per_day < n
-
-
-def test_curve_has_a_row_per_level_of_traffic() -> None:
-    """Weeks fall with traffic and rise with the sample; an infinite sample has no end."""
-    curve = duration_curve([1000.0, 50_000.0, float("inf")], [steady(100.0), steady(1000.0)])
-    assert curve == [[2, 72, None], [2, 8, None]]
 
 
 def test_projection_counts_from_tomorrow() -> None:

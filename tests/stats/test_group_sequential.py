@@ -16,7 +16,6 @@ from offerlab.stats.group_sequential import (
     crossing,
     drift_for,
     futility,
-    inflation,
     rejection,
 )
 from offerlab.stats.spending import Spending, spent
@@ -82,7 +81,8 @@ def test_lan_demets_boundaries_are_those_of_the_packages(spending: Spending, pub
 
 def test_inflation_of_five_looks_is_that_of_rpact() -> None:
     """O'Brien-Fleming-like spending over five looks costs 2.5 % more sample at 80 % power (rpact, asOF)."""
-    assert_allclose(inflation(_equal(5), 0.8), 1.025, atol=5e-4)
+    drift = drift_for(0.8, _equal(5), boundaries(_equal(5)))
+    assert_allclose((drift / FIXED_DRIFT) ** 2, 1.025, atol=5e-4)
 
 
 @pytest.mark.parametrize("drift", [0.0, 1.5, FIXED_DRIFT])
@@ -131,7 +131,7 @@ def test_two_months_of_daily_looks_keeps_the_level() -> None:
 def test_one_look_at_the_end_is_the_fixed_test() -> None:
     """Without interim looks the boundary is the normal quantile, and the sample is not inflated."""
     assert_allclose(boundaries([1.0]), [ndtri(0.975)], rtol=1e-12)
-    assert_allclose(inflation([1.0], 0.8), 1.0, rtol=1e-9)
+    assert_allclose(drift_for(0.8, [1.0], boundaries([1.0])), FIXED_DRIFT, rtol=1e-9)
 
 
 def test_nothing_is_left_after_the_end() -> None:

@@ -13,8 +13,8 @@ from statsmodels.stats import proportion as judge
 from offerlab.errors import InvalidMoments, InvalidPlan
 from offerlab.stats.effect import Effect, Interval, Outcome, Undetermined
 from offerlab.stats.exact import boschloo
-from offerlab.stats.moments import empty, from_values
-from offerlab.stats.proportions import compare_counts, proportion_difference, rate, wilson
+from offerlab.stats.moments import empty, from_values, stack
+from offerlab.stats.proportions import compare_counts, proportion_differences, rate, wilson
 
 CRITICAL = 1.959963984540054
 
@@ -213,15 +213,15 @@ def test_an_empty_arm_is_undetermined() -> None:
 def test_moments_of_zeros_and_ones_are_counts() -> None:
     """The face on moments gives what the counts give."""
     control, treatment = np.repeat([1.0, 0.0], [30, 170]), np.repeat([1.0, 0.0], [50, 160])
-    got = proportion_difference(from_values(("a",), control), from_values(("a",), treatment), alpha=0.05)
-    assert got == _effect(50, 210, 30, 200)
+    arms = (stack([from_values(("a",), values)]) for values in (control, treatment))
+    assert proportion_differences(*arms, alpha=0.05).only() == _effect(50, 210, 30, 200)
 
 
 def test_a_column_with_other_values_is_refused() -> None:
     """Amounts are no proportion; neither are more conversions than customers."""
     amounts = from_values(("a",), [0.0, 0.5, 1.0, 1.0])
     with pytest.raises(InvalidMoments, match="other values"):
-        proportion_difference(amounts, amounts, alpha=0.05)
+        proportion_differences(amounts, amounts, alpha=0.05)
     with pytest.raises(InvalidMoments, match="between none and all"):
         _outcome(11, 10, 1, 10)
     with pytest.raises(InvalidPlan, match="alpha"):

@@ -10,7 +10,7 @@ from offerlab.errors import InvalidInput
 from offerlab.stats.means import mean_difference, mean_differences
 from offerlab.stats.moments import Moments, from_values, stack
 from offerlab.stats.pair import Pair, independent, mean_level
-from offerlab.stats.stratified import coarsen, post_stratify, regroup, stratified_differences
+from offerlab.stats.stratified import post_stratify, stratified_differences
 
 
 def spend(rng: np.random.Generator, n: int, rate: float, scale: float) -> np.ndarray:
@@ -121,30 +121,12 @@ def test_weights_of_the_whole_experiment_may_be_given() -> None:
     assert ours.estimate[0] == pytest.approx(0.75 * effects[0] + 0.25 * effects[1])
 
 
-def test_strata_of_one_allocation_are_merged_until_they_suffice() -> None:
-    """Thin neighbours join; another allocation is never mixed in."""
-    counts = [[4, 4], [8, 8], [50, 50], [3, 3], [40, 60], [2, 3]]
-    assert coarsen(counts, ["a", "a", "a", "b", "a", "b"]) == [0, 0, 1, 2, 3, 2]
-
-
-def test_merged_strata_hold_the_same_customers() -> None:
-    """Regrouped moments are those of the joined rows."""
-    rng = np.random.default_rng(7)
-    parts = [rng.normal(k, 1, 20 + k) for k in range(4)]
-    merged = regroup(stack([arm(p) for p in parts]), [0, 1, 0, 1])
-    joined = arm(np.concatenate([parts[1], parts[3]]))
-    assert merged.n[1] == joined.n
-    np.testing.assert_allclose(merged.third[1], joined.third)
-
-
 def test_wrong_sizes_are_refused() -> None:
     """One size per stratum, not negative."""
     a = stack([arm(np.arange(5.0))] * 2)
     for sizes in ([1.0], [1.0, -1.0]):
         with pytest.raises(InvalidInput):
             stratified_differences(a, a, alpha=0.05, sizes=sizes)
-    with pytest.raises(InvalidInput):
-        coarsen([[1, 2]], ["a", "b"])
 
 
 @pytest.mark.slow

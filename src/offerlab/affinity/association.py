@@ -20,7 +20,7 @@ _PIECE: Final = 16_384
 
 
 class Table2x2(Struct, frozen=True, eq=False):
-    """Counts of many pairs; the arrays have one shape."""
+    """Counts of many pairs; the arrays have one shape, or shapes that broadcast to one."""
 
     both: Ints
     left: Ints
@@ -51,11 +51,6 @@ def lift(t: Table2x2) -> Floats:
     return t.both * t.total / (t.left * t.right.astype(np.float64))
 
 
-def leverage(t: Table2x2) -> Floats:
-    """n_ab / N - n_a n_b / N^2 (Piatetsky-Shapiro 1991): the share of units that chance does not explain."""
-    return t.both / t.total - (t.left / t.total) * (t.right / t.total)
-
-
 def jaccard(t: Table2x2) -> Floats:
     """n_ab / (n_a + n_b - n_ab)."""
     return t.both / (t.left + t.right - t.both)
@@ -64,17 +59,6 @@ def jaccard(t: Table2x2) -> Floats:
 def cosine(t: Table2x2) -> Floats:
     """n_ab / sqrt(n_a n_b)."""
     return t.both / np.sqrt(t.left * t.right.astype(np.float64))
-
-
-def kulczynski(t: Table2x2) -> Floats:
-    """The mean of both confidences (Kulczynski 1927): untouched by the units that hold neither."""
-    return (t.both / t.left + t.both / t.right) / 2
-
-
-def conviction(t: Table2x2) -> Floats:
-    """(1 - n_b / N) / (1 - confidence) (Brin et al. 1997); infinite where the rule never fails."""
-    with np.errstate(divide="ignore"):
-        return (1 - t.right / t.total) / (1 - t.both / t.left)
 
 
 def lift_interval(t: Table2x2, *, alpha: float = 0.05) -> Interval:
@@ -117,12 +101,6 @@ def _fisher_piece(t: Table2x2, factorials: Floats) -> Floats:
     below = ~above & (t.both > np.maximum(0, t.left + t.right - t.total))
     tail[below] = -np.expm1(_log_tail(_pick(t, below), t.both[below] - 1, factorials, up=False))
     return np.clip(tail, 0.0, 1.0)
-
-
-def fisher_below(t: Table2x2) -> Floats:
-    """P(at most n_ab together) if the items were independent: the other side, for substitutes."""
-    apart = Table2x2(t.left - t.both, t.left, t.total - t.right, t.total)
-    return fisher_above(apart)
 
 
 def poisson_above(both: Ints, expected: Floats) -> Floats:

@@ -5,7 +5,6 @@ other. Hence two witnesses, the catalogue (same category, like attributes) and t
 than chance); where they contradict each other the answer is "unclear", and an experiment decides.
 """
 
-from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -25,13 +24,6 @@ class Kinship(Struct, frozen=True):
     kind: Kin
     likeness: float
     reason: Literal["bought_together", "bought_instead", "alike", "both", "no_evidence"]
-
-
-class Similar(Struct, frozen=True):
-    """`sku` resembles the product asked about, by `likeness` in (0, 1]."""
-
-    sku: str
-    likeness: float
 
 
 def likeness(a: Product, b: Product) -> float:
@@ -73,22 +65,6 @@ def kinship(a: Product, b: Product, evidence: Evidence, *, largest_q: float = 0.
         alike_too = same >= alike
         return Kinship("unclear" if alike_too else "complement", same, "both" if alike_too else "bought_together")
     return Kinship("substitute", same, "alike") if same >= alike else Kinship("unrelated", same, "no_evidence")
-
-
-def similar(
-    product: Product, catalogue: Iterable[Product], *, top: int = 10, alike: float = 0.0
-) -> tuple[Similar, ...]:
-    """The products most like one of the catalogue, best first; needs no basket, for the strategy `similar`.
-
-    Args:
-        product: the one asked about; never in the answer.
-        catalogue: all products.
-        top: at most so many.
-        alike: smallest likeness, exclusive.
-    """
-    scored = ((likeness(product, other), other.sku) for other in catalogue if other.sku != product.sku)
-    best = sorted(((score, sku) for score, sku in scored if score > alike), key=lambda found: (-found[0], found[1]))
-    return tuple(Similar(sku, score) for score, sku in best[:top])
 
 
 def _facts(product: Product) -> set[str]:

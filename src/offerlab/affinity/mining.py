@@ -122,13 +122,8 @@ def _cut_short(ranking: Ranking, kept: NDArray[np.bool_], top: int) -> bool:
     return bool(np.any(full & (kept.sum(axis=1) < top)))
 
 
-def difference(before: Build, after: Build) -> Difference:
-    """New, lost and moved pairs between two builds."""
-    return difference_of(relations(before), relations(after))
-
-
-def difference_of(before: Iterable[Relation], after: Iterable[Relation]) -> Difference:
-    """The same between relations as they are stored."""
+def difference(before: Iterable[Relation], after: Iterable[Relation]) -> Difference:
+    """New, lost and moved pairs between the relations of two builds."""
     old, now = ({(one.sku, one.target): one.rank for one in each} for each in (before, after))
     both = sorted(old.keys() & now.keys())
     return Difference(

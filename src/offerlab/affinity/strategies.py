@@ -14,6 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from offerlab.affinity import ease
+from offerlab.affinity.association import Table2x2, confidence, cosine, jaccard, lift
 from offerlab.affinity.counting import Counts
 from offerlab.affinity.ease import Ease
 
@@ -105,22 +106,22 @@ class _Ratios(Struct, frozen=True, eq=False):
 
     def rows(self, start: int, stop: int) -> Floats:
         """See `Scores`."""
-        singles = self.counts.singles.astype(np.float64)
-        own = singles[start:stop, None]
+        singles = self.counts.singles
         if isinstance(self.strategy, Popularity):
-            return np.repeat(singles[None, :], stop - start, axis=0)
-        both = self.counts.pairs[start:stop].toarray().astype(np.float64)
+            return np.repeat(singles[None, :].astype(np.float64), stop - start, axis=0)
+        both = self.counts.pairs[start:stop].toarray().astype(np.int64)
+        table = Table2x2(both, singles[start:stop, None], singles, self.counts.total)
         match self.strategy:
             case Count():
-                return both
+                return both.astype(np.float64)
             case Confidence():
-                return both / own
+                return confidence(table)
             case Lift(fewest_together=fewest):
-                return np.where(both >= fewest, both * self.counts.total / (own * singles), 0.0)
+                return np.where(both >= fewest, lift(table), 0.0)
             case Cosine():
-                return both / np.sqrt(own * singles)
+                return cosine(table)
             case Jaccard():
-                return both / (own + singles - both)
+                return jaccard(table)
 
 
 class _Neighbours(Struct, frozen=True, eq=False):

@@ -34,17 +34,6 @@ _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMED: Final = re.compile(r"field `(.+?)`")
 
 
-async def read(request: Request[Any, Any, Any], decoder: "msgspec.json.Decoder[T]", *, limit: int) -> T:
-    """The request's body as the decoder's type.
-
-    Raises:
-        TooLarge: above `limit` bytes.
-        Malformed: no JSON, or no UTF-8.
-        InvalidInput: JSON of another shape; names the field.
-    """
-    return decode(await bounded(request, limit), decoder)
-
-
 async def bounded(request: Request[Any, Any, Any], limit: int, *, claim: Claim | None = None) -> bytes:
     """The raw body, at most `limit` bytes of it ever in memory.
 

@@ -8,7 +8,6 @@ import yaml
 
 from offerlab.errors import InvalidInput, TooLarge
 
-DEEPEST: Final = 60
 _BOOLEAN: Final = "tag:yaml.org,2002:bool"
 
 

@@ -21,11 +21,9 @@ from offerlab.domain.product import Product
 from offerlab.domain.segment import is_folded, needs_catalogue
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _NEVER: Final = -1
 _LISTS: Final = ("viewed_skus", "cart_skus", "owned_skus")
-_COUNTED: Final = frozenset(("orders_count", "spend_total", "aov", "days_since_first_order", "days_since_last_order"))
 
 
 class Crowd(Struct, frozen=True, eq=False):

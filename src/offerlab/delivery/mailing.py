@@ -22,8 +22,11 @@ from offerlab.domain.clock import from_micros
 from offerlab.errors import Misconfigured
 
 TIMEOUT_S: Final = 30.0
-_SAFE: Final = ("starttls", "none", "implicit")
+LONGEST_ERROR: Final = 500
+"""Characters kept of what a server, or the way to it, said."""
+_TLS: Final = ("starttls", "none", "implicit")
 _OK: Final = 250
+_OK_ELSEWHERE: Final = 251  # taken, and forwarded
 _GO_ON: Final = 354
 _PERMANENT: Final = 500
 Outcome = Literal["taken", "refused", "later", "unknown"]
@@ -78,13 +81,18 @@ def mail_server(url: str) -> MailServer:
     Raises:
         Misconfigured: no such URL.
     """
-    parts = urlsplit(url)
+    shape = "a mail server is smtp://user:password@host:587 (?tls=none or starttls) or smtps://host"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Misconfigured(f"{shape}: {error}") from error
     tls = parse_qs(parts.query).get("tls", ["implicit" if parts.scheme == "smtps" else "starttls"])[0]
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or tls not in _SAFE:
-        raise Misconfigured("a mail server is smtp://user:password@host:587 (?tls=none or starttls) or smtps://host")
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or tls not in _TLS:
+        raise Misconfigured(shape)
     return MailServer(
         host=parts.hostname,
-        port=parts.port or (465 if tls == "implicit" else 587),
+        port=port or (465 if tls == "implicit" else 587),
         user=None if parts.username is None else unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),
         tls=tls,  # type: ignore[arg-type]  # one of the three, as just seen
@@ -145,27 +153,26 @@ def send(server: MailServer, mail: Mail, hand_over: Callable[[], bool]) -> Hande
     try:
         smtp = _connected(server)
     except (OSError, smtplib.SMTPException) as error:
-        return Handed("later", None, f"{type(error).__name__}: {error}"[:TEXT])
-    with_answer: Handed | None = None
+        return Handed("later", None, _named(error))
     try:
-        for code, said in (_step(smtp.mail, mail.sender), _step(smtp.rcpt, mail.to)):
-            if code not in (_OK, 251):
-                with_answer = _said(code, said)
-                break
-        if with_answer is None:
-            with_answer = _data(smtp, body, hand_over)
+        return _refused(smtp, mail) or _data(smtp, body, hand_over)
     except (OSError, smtplib.SMTPException) as error:
-        with_answer = Handed("later", None, f"{type(error).__name__}: {error}"[:TEXT])
+        return Handed("later", None, _named(error))
     finally:
         smtp.close()
-    return with_answer
 
 
-TEXT: Final = 500
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
 
 
-def _step(step: Callable[[str], tuple[int, bytes]], argument: str) -> tuple[int, bytes]:
-    return step(argument)
+def _refused(smtp: smtplib.SMTP, mail: Mail) -> Handed | None:
+    """What the server has against the sender or the recipient."""
+    for step, address in ((smtp.mail, mail.sender), (smtp.rcpt, mail.to)):
+        code, said = step(address)
+        if code not in (_OK, _OK_ELSEWHERE):
+            return _said(code, said)
+    return None
 
 
 def _connected(server: MailServer) -> smtplib.SMTP:
@@ -198,10 +205,10 @@ def _data(smtp: smtplib.SMTP, body: bytes, hand_over: Callable[[], bool]) -> Han
         smtp.send(b".\r\n")
         code, said = smtp.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        return Handed("unknown", None, f"{type(error).__name__}: {error}"[:TEXT])
+        return Handed("unknown", None, _named(error))
     return Handed("taken", code) if code == _OK else _said(code, said)
 
 
-def _said(code: int, text: bytes | str) -> Handed:
-    error = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text)[:TEXT]
+def _said(code: int, text: bytes) -> Handed:
+    error = text.decode("utf-8", "replace")[:LONGEST_ERROR]
     return Handed("refused" if code >= _PERMANENT else "later", code, error)

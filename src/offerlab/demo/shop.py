@@ -104,11 +104,6 @@ def load() -> Shop:
     )
 
 
-def attribution() -> str:
-    """Who made the data, under which licence, and what was changed; to be shown with them."""
-    return resources.files("offerlab.demo.data").joinpath("ATTRIBUTION.txt").read_text(encoding="utf-8")
-
-
 def _read() -> Iterator[_Row]:
     """The source's lines by time; those of one invoice in their own order."""
     # Half a second of import that only the demo needs; pyarrow brings no types.

@@ -72,7 +72,8 @@ def analyze(  # noqa: PLR0913 - one call; all but the frame by name
         spending: of the group reading.
         correction: within the primary and within the secondary metrics, over their variants; "gated" tests a variant's
             secondaries once its primary (the first) is shown, "weighted" is Holm's with the metrics' weights, "dunnett"
-            corrects a metric's variants for their shared control.
+            corrects a metric's variants for their shared control, "fixed_sequence" asks in the order of the metrics
+            (each metric's variants in their order), each at full alpha once all before it are shown.
         seed: of bootstrap resamples.
 
     Returns:

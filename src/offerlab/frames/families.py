@@ -14,7 +14,7 @@ from offerlab.frames.metrics import Metric
 from offerlab.frames.result import Comparing
 from offerlab.stats.dunnett import control_loadings, dunnett
 from offerlab.stats.effect import Caution, Effect, Outcome, Undetermined
-from offerlab.stats.gatekeeping import gated, weighted_holm
+from offerlab.stats.gatekeeping import fixed_sequence, gated, weighted_holm
 from offerlab.stats.guardrail import Guardrail, Margin, guard
 from offerlab.stats.looks import Rule
 from offerlab.stats.multiplicity import Adjusted, adjust
@@ -22,7 +22,9 @@ from offerlab.stats.peeking import safe_effect
 from offerlab.stats.rare import rate_ratio
 from offerlab.stats.sequential import Look, is_burnt_in
 
-Correction = Literal["none", "bonferroni", "holm", "hochberg", "bh", "by", "weighted", "dunnett", "gated"]
+Correction = Literal[
+    "none", "bonferroni", "holm", "hochberg", "bh", "by", "weighted", "dunnett", "gated", "fixed_sequence"
+]
 
 _LIMIT = 0.05
 _LARGEST_LIMIT = 0.999
@@ -135,6 +137,8 @@ def _adjusted(family: Sequence[Asked], study: Study, correction: Correction) -> 
     p, alpha = p_values_of(family), study.rule.alpha
     if correction == "weighted":
         return weighted_holm(p, [each.metric.weight for each in family], alpha=alpha)
+    if correction == "fixed_sequence":
+        return fixed_sequence(p.tolist(), alpha=alpha)
     if correction == "gated":
         return _gated(family, p, alpha)
     if correction == "dunnett":

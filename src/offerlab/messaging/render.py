@@ -1,14 +1,13 @@
 """From a compiled message and a context to the words one customer reads.
 
-The result is plain text; `as_html` gives the same words for a page or an HTML mail. Escaping happens there, once, on
-the whole text: Liquid's own autoescape was rejected because it trusts what the author typed (a `<script>` in an
-offer would live), because a particle could not see the last letter behind an entity, and because a switch that
-changes escaping can be left in the wrong position.
+The result is plain text; whoever puts it into a page or an HTML mail escapes it there, once, the whole text. Liquid's
+own autoescape was rejected because it trusts what the author typed (a `<script>` in an offer would live), because a
+particle could not see the last letter behind an entity, and because a switch that changes escaping can be left in the
+wrong position.
 """
 
 import re
 from collections.abc import Iterable
-from html import escape
 from io import StringIO
 from typing import Final, Literal
 
@@ -150,13 +149,3 @@ def _clean(text: str) -> str:
 def _one_line(text: str) -> str:
     """On one line, so that no value can begin a new mail header."""
     return text if text.isprintable() else _SPACES.sub(" ", text).strip()
-
-
-def as_html(rendered: Rendered) -> Rendered:
-    """The same words for a page or an HTML mail: all of it escaped, line breaks as `<br>`."""
-    return Rendered(
-        title=escape(rendered.title),
-        body=escape(rendered.body).replace("\n", "<br>\n"),
-        benefit=escape(rendered.benefit),
-        locale=rendered.locale,
-    )

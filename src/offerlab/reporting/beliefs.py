@@ -8,18 +8,9 @@ from offerlab.domain.metric import Metric
 from offerlab.reporting.report import Arm, ArmChance, Bayes, Belief, Interval
 from offerlab.reporting.report import Effect as Shown
 from offerlab.stats import effect as stats
-from offerlab.stats.bayesian import Posterior, posterior
+from offerlab.stats.bayesian import Posterior, lift_evidence, posterior
 from offerlab.stats.best_arm import best_arm
 from offerlab.stats.prior import FLAT, Prior
-
-
-def lift_of(said: stats.Effect) -> tuple[float, float] | None:
-    """Lift and standard error whose ratio is the test's statistic; None where the lift has no bounded range."""
-    relative = said.relative
-    if isinstance(relative, stats.Undetermined) or relative.shape != "bounded" or not relative.is_finite:
-        return None
-    error = (relative.upper - relative.lower) / (2 * -float(ndtri(said.alpha / 2)))
-    return (said.z * error, error) if error > 0 else None
 
 
 def beliefs(metric: Metric, said: stats.Effect, level: float | None, prior: Prior) -> Bayes | None:
@@ -31,7 +22,7 @@ def beliefs(metric: Metric, said: stats.Effect, level: float | None, prior: Prio
         level: the reference's mean, to turn lifts into the metric's unit.
         prior: of a true lift.
     """
-    found = lift_of(said)
+    found = lift_evidence(said)
     if found is None or not level:
         return None
     good = metric.better == "up"

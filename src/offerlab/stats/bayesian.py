@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from offerlab.errors import InvalidInput
-from offerlab.stats.effects import Effects
+from offerlab.stats.effect import Effect, Undetermined
 from offerlab.stats.multiplicity import check_alpha
 from offerlab.stats.prior import FLAT, Prior
 
@@ -102,21 +102,20 @@ def unit_loss(z: ArrayLike) -> Floats:
     return np.asarray(np.where(x > _FAR, density * tail / (far + tail), plain), dtype=np.float64)
 
 
-def lift_evidence(effects: Effects) -> tuple[Floats, Floats]:
+def lift_evidence(effect: Effect) -> tuple[float, float] | None:
     """Lift and standard error that carry the statistic of a test: lift / error = z.
 
     The error is the half width of the lift's interval over its normal quantile, the lift is z times it: the estimate
-    less the bias that the test corrects for. Use the effects of the fixed look, not those widened for peeking: the
-    prior has accounted for luck already.
+    less the bias that the test corrects for.
 
     Args:
-        effects: of one batch, from any test of the room.
+        effect: of the fixed look, not widened for peeking: the prior has accounted for luck already.
 
     Returns:
-        (lift, error), each of the batch shape; NaN where there is no effect or its lift is not bounded.
+        (lift, error); None where the lift has no bounded range.
     """
-    usable = (effects.reason == 0) & (effects.relative_reason == 0) & (effects.relative_shape == 0)
-    width = np.where(usable, effects.relative_upper - effects.relative_lower, np.nan)
-    error = width / (2 * -ndtri(effects.alpha / 2))
-    error = np.where(error > 0.0, error, np.nan)
-    return np.where(np.isnan(error), np.nan, effects.z * error), error
+    relative = effect.relative
+    if isinstance(relative, Undetermined) or not relative.is_finite:
+        return None
+    error = (relative.upper - relative.lower) / (2 * -float(ndtri(effect.alpha / 2)))
+    return (effect.z * error, error) if error > 0 else None

@@ -26,11 +26,6 @@ class Cap(Struct, frozen=True):
     limit: float
     touched: int
 
-    @property
-    def bites(self) -> bool:
-        """Whether any value is changed at all; on data with a natural maximum none is."""
-        return self.touched > 0
-
 
 def pooled_cap(values: ArrayLike, *, share: float = SHARE) -> Cap:
     """The percentile of the values other than zero, over the customers of all arms together.

@@ -6,7 +6,6 @@ last enrolment the outcome window must close, and then the refund window, before
 here: the start is a date that the caller gives.
 """
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -143,20 +142,6 @@ def duration(
     matured = last + timedelta(days=window_days + 1) if last else None
     final = matured + timedelta(days=refund_days) if matured else None
     return Duration(days, weeks, expected, expected / (weeks * _WEEK), last, matured, final)
-
-
-def duration_curve(customers: Sequence[float], levels: Sequence[Arrivals]) -> list[list[int | None]]:
-    """Whole weeks for each sample and each level of traffic: the picture of "how small an effect, how long".
-
-    Returns:
-        One list per level, one entry per sample; null where it never ends.
-    """
-    return [[_weeks(sample, arrivals) for sample in customers] for arrivals in levels]
-
-
-def _weeks(customers: float, arrivals: Arrivals) -> int | None:
-    found = duration(customers, arrivals) if np.isfinite(customers) else None
-    return found.weeks if isinstance(found, Duration) else None
 
 
 def projection(

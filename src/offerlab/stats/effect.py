@@ -110,10 +110,5 @@ class Effect(Struct, frozen=True, tag="effect"):
     method: str
     warnings: tuple[Caution, ...] = ()
 
-    @property
-    def is_trusted(self) -> bool:
-        """Whether no caution says that the error rates may be missed."""
-        return not any(caution.code in {"too_few", "skewed"} for caution in self.warnings)
-
 
 Outcome: TypeAlias = Effect | Undetermined

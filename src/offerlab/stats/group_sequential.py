@@ -169,17 +169,6 @@ def drift_for(
     return float(brentq(lambda drift: float(finding(fractions, upper, drift, sides)[0]) - power, 0.0, 40.0))
 
 
-def inflation(fractions: Sequence[float] | FloatArray, power: float, plan: Plan | None = None) -> float:
-    """How many times the fixed test's sample the looks cost at the most, for the same power.
-
-    Source:
-        Jennison and Turnbull (2000), sections 2.3 and 7.2.2: the ratio R of maximum information.
-    """
-    rule = plan or Plan()
-    drift = drift_for(power, fractions, boundaries(fractions, rule), rule.sides)
-    return float((drift / (-ndtri(rule.alpha / rule.sides) + ndtri(power))) ** 2)
-
-
 def futility(
     fractions: Sequence[float] | FloatArray, plan: Plan | None = None, *, power: float = 0.8, drift: float | None = None
 ) -> FloatArray:

@@ -9,7 +9,7 @@ from itertools import combinations, product
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from offerlab.errors import InvalidInput, InvalidPlan
 from offerlab.stats.multiplicity import check_alpha, holm
@@ -56,17 +56,6 @@ def equivalence_p_values(estimates: ArrayLike, errors: ArrayLike, margin: float)
     p = ndtr((gap - margin) / np.sqrt(np.add.outer(s**2, s**2)))
     np.fill_diagonal(p, np.nan)
     return np.asarray(p, dtype=np.float64)
-
-
-def difference_interval(
-    estimates: ArrayLike, errors: ArrayLike, pair: tuple[int, int], *, alpha: float = 0.05
-) -> tuple[float, float]:
-    """The interval at 1 - 2 alpha of the difference of two segments: inside the margin exactly when equivalent."""
-    check_alpha(alpha)
-    d, s = np.asarray(estimates, dtype=np.float64), np.asarray(errors, dtype=np.float64)
-    gap = float(d[pair[0]] - d[pair[1]])
-    half = float(-ndtri(alpha) * np.hypot(s[pair[0]], s[pair[1]]))
-    return gap - half, gap + half
 
 
 def suggest_merges(estimates: ArrayLike, errors: ArrayLike, *, margin: float, alpha: float = 0.05) -> tuple[Merge, ...]:

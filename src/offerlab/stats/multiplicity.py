@@ -87,11 +87,6 @@ def adjust(p_values: ArrayLike, *, method: Method = "holm", alpha: float = 0.05)
     )
 
 
-def benjamini_hochberg(p_values: ArrayLike) -> Floats:
-    """Step-up p-values for the false discovery rate, for callers that need no intervals. NaN stays NaN."""
-    return adjust(p_values, method="bh").p_values
-
-
 def holm(p_values: ArrayLike) -> Floats:
     """Step-down p-values for the familywise error rate, for callers that need no intervals. NaN stays NaN."""
     return adjust(p_values, method="holm").p_values

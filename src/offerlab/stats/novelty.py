@@ -10,14 +10,13 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from offerlab.errors import InvalidInput
 from offerlab.stats.effect import Interval, Undetermined
 from offerlab.stats.multiplicity import check_alpha
 
-Floats = NDArray[np.float64]
 Course = Literal["fading", "growing", "steady"]
 
 _FEWEST_DAYS = 3

@@ -127,7 +127,7 @@ def power(  # noqa: PLR0913  # the whole plan in one call; all but the first by 
         margin: plan a non-inferiority test instead: one-sided at alpha; `mde` is then the true effect expected (0).
         equivalence: both sides of the margin are tested (TOST), each at alpha; read once.
         alpha: error rate over all arms and looks, two-sided (one-sided with a margin).
-        weights: of the arms, control first.
+        weights: of the arms, control first; `offerlab.stats.power.optimal_weights` needs the fewest customers.
         correlation: of the outcome with what the covariates predict; the sample shrinks by its square.
         sequential: how it will be read: "fixed" once, "group" at looks until a planned end, "always" open-ended.
         looks: number of looks, or their shares of the sample, for the sequential readings.

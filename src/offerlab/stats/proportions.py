@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from offerlab.errors import InvalidMoments, InvalidPlan
-from offerlab.stats.effect import Interval, Outcome, Undetermined
+from offerlab.stats.effect import Interval, Undetermined
 from offerlab.stats.effects import CautionMask, Effects, checked_alpha, first_reason, reason_code, undetermined
 from offerlab.stats.exact import barnard, boschloo
-from offerlab.stats.moments import Moments, stack
+from offerlab.stats.moments import Moments
 from offerlab.stats.score import Counts, difference_ends, ratio_ends, score
 from offerlab.stats.trust import few_converters
 
@@ -46,11 +46,6 @@ def proportion_differences(
         InvalidMoments: the column does not hold zeros and ones only.
     """
     return compare_counts(converted(control, column), control.n, converted(treatment, column), treatment.n, alpha=alpha)
-
-
-def proportion_difference(control: Moments, treatment: Moments, *, alpha: float, column: str | int = 0) -> Outcome:
-    """Difference and lift of two proportions; see `proportion_differences`."""
-    return proportion_differences(stack([control]), stack([treatment]), alpha=alpha, column=column).only()
 
 
 def converted(arm: Moments, column: str | int = 0) -> Array:

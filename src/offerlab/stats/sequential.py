@@ -24,7 +24,6 @@ from scipy.special import ndtr, ndtri
 
 from offerlab.errors import InvalidPlan
 from offerlab.stats import confidence_sequence, stagewise
-from offerlab.stats.effect import Interval
 from offerlab.stats.group_sequential import boundaries, futility
 from offerlab.stats.looks import Course, Kind, Note, Rule, degrees_left, timeline
 from offerlab.stats.repeated import repeated_p_value
@@ -208,19 +207,6 @@ def read_many(
         crossed_at=np.where(np.any(ever, axis=0), dates[np.argmax(ever, axis=0)], np.nan),
         futile=_futile(values, rule, course),
     )
-
-
-def repeated_interval(reading: Reading, estimate: float, standard_error: float) -> Interval:
-    """The interval that holds at every look, around a plain normal estimate.
-
-    For tests with an interval of their own (skewness-corrected, score, Fieller) re-run them at `reading.alpha_now`
-    instead.
-
-    Source:
-        Jennison and Turnbull (1989), JRSS-B 51(3), 305-361.
-    """
-    half = reading.boundary * standard_error
-    return Interval(estimate * reading.shrink, estimate - half, estimate + half)
 
 
 def _group(

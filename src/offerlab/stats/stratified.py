@@ -7,7 +7,6 @@ Rejected: weights by precision (they answer for a population that nobody has), a
 interval is then too short where strata spend very differently).
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from offerlab.stats.effect import Reason
 
 Array = NDArray[np.float64]
-
-FEWEST_PER_ARM = 10
 
 
 class Stratified(Struct, frozen=True, eq=False):
@@ -127,48 +124,6 @@ def post_stratify(pair: Pair, sizes: ArrayLike, usable: NDArray[np.bool_] | None
         bias_t=add(pair.bias_t, 1),
         bias_b=add(pair.bias_b, 1),
     )
-
-
-def coarsen(arms: ArrayLike, allocation: Sequence[object], *, fewest: int = FEWEST_PER_ARM) -> list[int]:
-    """Which strata to merge, so that each arm of each has `fewest` customers, without mixing allocations.
-
-    Neighbours in the order given are merged (epochs follow each other in time, segments in priority). A stratum that
-    stands alone with its allocation stays as thin as it is.
-
-    Args:
-        arms: customers per stratum and arm, shape (strata, arms).
-        allocation: what identifies the weights in force, one per stratum; only equal ones are merged.
-        fewest: customers per arm.
-
-    Returns:
-        The new stratum of each old one, numbered from zero in order of appearance.
-    """
-    counts = np.asarray(arms, dtype=np.float64)
-    if counts.ndim != 2 or counts.shape[0] != len(allocation):  # noqa: PLR2004 - strata and arms
-        raise InvalidInput("one allocation per stratum of arms", field="allocation")
-    groups: list[list[int]] = []
-    last: dict[object, int] = {}  # the latest group of each allocation
-    for stratum, weights in enumerate(allocation):
-        open_group = last.get(weights)
-        thin = open_group is not None and counts[groups[open_group]].sum(axis=0).min() < fewest
-        if open_group is not None and (thin or counts[stratum].min() < fewest):
-            groups[open_group].append(stratum)
-        else:
-            last[weights] = len(groups)
-            groups.append([stratum])
-    names = {stratum: name for name, group in enumerate(groups) for stratum in group}
-    return [names[stratum] for stratum in range(len(allocation))]
-
-
-def regroup(strata: Moments, labels: Sequence[int]) -> Moments:
-    """Moments of merged strata.
-
-    Args:
-        strata: of batch shape (strata,).
-        labels: the new stratum of each, as from `coarsen`.
-    """
-    at = np.asarray(labels)
-    return stack([merge_all([strata[int(i)] for i in np.flatnonzero(at == g)]) for g in range(int(at.max()) + 1)])
 
 
 def _batch(strata: Moments) -> Moments:

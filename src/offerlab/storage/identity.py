@@ -60,11 +60,6 @@ def families(connection: Connection, project_id: int, numbers: Iterable[int]) ->
     return {root: sorted(set(members), key=lambda one: one.number) for root, members in found.items()}
 
 
-def members_of(connection: Connection, project_id: int, numbers: Iterable[int]) -> set[Member]:
-    """Every id of the persons that these numbers belong to."""
-    return {member for members in families(connection, project_id, numbers).values() for member in members}
-
-
 def _members(connection: Connection, project_id: int, found: Sequence[int]) -> list[Member]:
     query = counting_under(project_id, found)
     return [Member(bytes(row.digest), row.customer, row.root) for row in connection.execute(query)]

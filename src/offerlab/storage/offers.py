@@ -63,13 +63,5 @@ def in_force(connection: Connection, project_id: int, keys: Iterable[str], *, at
     return list(found.values())
 
 
-def versions(connection: Connection, project_id: int, key: str) -> list[Offer]:
-    """All versions of an offer, oldest first."""
-    rows = connection.execute(
-        select(offers.c.body).where(offers.c.project_id == project_id, offers.c.key == key).order_by(offers.c.version)
-    )
-    return [_offer(row.body) for row in rows]
-
-
 def _offer(body: Any) -> Offer:  # noqa: ANN401 - a stored document
     return msgspec.convert(body, Offer)

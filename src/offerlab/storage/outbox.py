@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.clock import SECOND
@@ -24,8 +24,6 @@ Fate = Literal["delivered", "bounced", "not_taken"]
 Settled = Literal["delivered", "bounced", "sent_again", "too_early", "unknown"]
 SETTLING: Final = 600 * SECOND
 """How long a server may take to log a mail whose sender died: as long as a client waits (RFC 5321, 4.5.3.2.6)."""
-
-OPEN: Final = ("pending", "sending", "handed_over")
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -313,19 +311,6 @@ def cancel_webhook(connection: Connection, webhook_id: int, *, now: int, reason:
         .where(outbox.c.webhook_id == webhook_id, outbox.c.status.in_(("pending", "sending")))
         .values(status="cancelled", done_at=now, lease_until=None, error=reason)
     )
-
-
-def forget_customer(connection: Connection, customer: int) -> None:
-    """Nothing more goes to a customer who is erased, and nothing of what went stays."""
-    connection.execute(delete(outbox).where(outbox.c.customer == customer))
-
-
-def next_due(connection: Connection) -> int | None:
-    """When the earliest open message is to be looked at, microseconds."""
-    found: int | None = connection.execute(
-        select(outbox.c.next_at).where(outbox.c.status == "pending").order_by(outbox.c.next_at).limit(1)
-    ).scalar_one_or_none()
-    return found
 
 
 def _locked(connection: Connection, query: Select[Any]) -> Select[Any]:

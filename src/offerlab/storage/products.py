@@ -45,17 +45,6 @@ def everything(connection: Connection, project_id: int) -> dict[str, Product]:
     return {row.sku: _product(row) for row in rows}
 
 
-def page(connection: Connection, project_id: int, *, after: str, limit: int) -> list[Product]:
-    """Products after a sku, in order of sku."""
-    rows = connection.execute(
-        select(products)
-        .where(products.c.project_id == project_id, products.c.sku > after)
-        .order_by(products.c.sku)
-        .limit(limit)
-    )
-    return [_product(row) for row in rows]
-
-
 def replace_relations(connection: Connection, project_id: int, items: Sequence[Relation], *, source: str) -> None:
     """Replace all relations of one source by `items`; a pair curated by a person stays before a mined one."""
     connection.execute(delete(relations).where(relations.c.project_id == project_id, relations.c.source == source))

@@ -79,17 +79,6 @@ def keep(connection: Connection, project_id: int, items: Iterable[tuple[str, int
     connection.execute(insert(payloads), rows)
 
 
-def payload_of(connection: Connection, project_id: int, event_id: str) -> bytes | None:
-    """A payload as it was sent; None when it was never kept, is gone, or its customer is."""
-    query = (
-        select(payloads.c.sealed, contact_keys.c.secret)
-        .join(contact_keys, contact_keys.c.customer == payloads.c.customer)
-        .where(payloads.c.project_id == project_id, payloads.c.event_id == event_id)
-    )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else unseal(bytes(row.secret), bytes(row.sealed))
-
-
 def purge(connection: Connection, project_id: int, *, before: int) -> int:
     """Drop payloads received before an instant; how many."""
     done = connection.execute(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from offerlab.storage import rejected as refusals
 from offerlab.storage import sealing
@@ -22,7 +22,6 @@ from offerlab.storage.tables import (
     refund_lines,
     refunds,
     replies,
-    vault,
 )
 
 BEHAVIOUR: Final = ("product_viewed", "cart_updated")
@@ -187,9 +186,3 @@ def requests_after(connection: Connection, project_id: int, *, after: int, limit
         Request(row.id, row.request_id, row.kind, row.received_at, row.due_at, row.done_at)
         for row in connection.execute(query)
     ]
-
-
-def known_customers(connection: Connection, project_id: int) -> int:
-    """How many persons the vault knows."""
-    query = select(func.count()).select_from(vault).where(vault.c.project_id == project_id)
-    return int(connection.execute(query).scalar_one())

@@ -1,11 +1,10 @@
 """Offers that wait for their time or their parcel: at most one row for an offer and a customer, for ever."""
 
-from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.event import Planned
@@ -142,14 +141,6 @@ def find(connection: Connection, number: int) -> TimedOffer | None:
     return None if row is None else _timed_offer(row)
 
 
-def of_customer(connection: Connection, customer: int) -> list[TimedOffer]:
-    """What was planned for a customer, oldest first."""
-    rows = connection.execute(
-        select(timed_offers).where(timed_offers.c.customer == customer).order_by(timed_offers.c.id)
-    )
-    return [_timed_offer(row) for row in rows]
-
-
 def page(
     connection: Connection, project_id: int, *, status: str | None, before: int | None, limit: int
 ) -> list[TimedOffer]:
@@ -160,21 +151,6 @@ def page(
     if before is not None:
         query = query.where(timed_offers.c.id < before)
     return [_timed_offer(row) for row in connection.execute(query.order_by(timed_offers.c.id.desc()).limit(limit))]
-
-
-def counts(connection: Connection, project_id: int) -> dict[tuple[str, str | None], int]:
-    """How many there are by status and reason."""
-    rows = connection.execute(
-        select(timed_offers.c.status, timed_offers.c.reason, func.count())
-        .where(timed_offers.c.project_id == project_id)
-        .group_by(timed_offers.c.status, timed_offers.c.reason)
-    )
-    return {(status, reason): number for status, reason, number in rows}
-
-
-def forget_customers(connection: Connection, numbers: Sequence[int]) -> None:
-    """Drop what is planned for customers who are erased."""
-    connection.execute(delete(timed_offers).where(timed_offers.c.customer.in_(numbers)))
 
 
 def _timed_offer(row: Any) -> TimedOffer:  # noqa: ANN401 - a row of `timed_offers`

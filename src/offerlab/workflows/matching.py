@@ -83,7 +83,7 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> "tupl
     from offerlab.affinity.baskets import BasketRules, collect  # noqa: PLC0415 - see above
     from offerlab.affinity.counting import count  # noqa: PLC0415 - likewise
     from offerlab.affinity.evidence import Floor, examine  # noqa: PLC0415 - likewise
-    from offerlab.affinity.mining import difference_of, mine, relations  # noqa: PLC0415 - likewise
+    from offerlab.affinity.mining import difference, mine, relations  # noqa: PLC0415 - likewise
     from offerlab.affinity.ratings import weights  # noqa: PLC0415 - likewise
     from offerlab.affinity.standins import stand_ins  # noqa: PLC0415 - likewise
 
@@ -101,7 +101,7 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> "tupl
     findings = examine(count(baskets), Floor(fewest_periods=periods))
     build = mine(baskets, findings=findings, weights=weights(baskets.items, reviews) if reviews else None)
     found = (*relations(build), *stand_ins(findings, snapshot.products))
-    changed = difference_of(before, found)
+    changed = difference(before, found)
     told = Told(
         built_at=iso(now),
         baskets=build.baskets,
