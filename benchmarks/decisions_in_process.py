@@ -29,8 +29,9 @@ from offerlab.assignment.hashing import arm_salt
 from offerlab.assignment.ruleset import Rules, Ruleset, compile_ruleset
 from offerlab.domain.customer import NOBODY
 from offerlab.domain.decision import Context, Decided, Request
-from offerlab.domain.experiment import SLOTS, Experiment, MetricPlan, Variant, moved
+from offerlab.domain.experiment import SLOTS, Experiment, MetricPlan, Variant
 from offerlab.domain.layer import Layer
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product
 from offerlab.domain.segment import Segment, parse_rule

@@ -16,8 +16,9 @@ from offerlab.assignment.hashing import arm_salt, bucket, salt_of
 from offerlab.assignment.ruleset import Rules, compile_ruleset
 from offerlab.domain.customer import NOBODY
 from offerlab.domain.decision import Request
-from offerlab.domain.experiment import HELD_OUT, PROGRAMME, SLOTS, Experiment, MetricPlan, Variant, moved
+from offerlab.domain.experiment import HELD_OUT, PROGRAMME, SLOTS, Experiment, MetricPlan, Variant
 from offerlab.domain.layer import Layer
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.naming import unit_of
 from offerlab.domain.segment import Segment, parse_rule
 

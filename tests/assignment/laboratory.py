@@ -5,8 +5,9 @@ from msgspec import structs
 from offerlab.assignment.allocation import claim_layers, first_epoch
 from offerlab.assignment.ruleset import Rules, Ruleset, compile_ruleset
 from offerlab.domain.decision import Decision
-from offerlab.domain.experiment import Claim, Experiment, MetricPlan, Variant, moved
+from offerlab.domain.experiment import Claim, Experiment, MetricPlan, Variant
 from offerlab.domain.layer import Layer
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.offer import Offer
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import ProjectSettings

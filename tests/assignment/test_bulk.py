@@ -10,8 +10,8 @@ from offerlab.assignment.hashing import bucket, prefix
 from offerlab.assignment.ruleset import Ruleset
 from offerlab.domain.customer import Assignment, CustomerState
 from offerlab.domain.decision import Request
-from offerlab.domain.experiment import moved
 from offerlab.domain.layer import Layer
+from offerlab.domain.lifecycle import moved
 from offerlab.errors import Conflict, NotFound
 
 from .laboratory import NOW, START, draft, holdout, in_layer, ruleset, running, segment

@@ -11,8 +11,9 @@ from offerlab.assignment.hashing import arm_salt, bucket, salt_of
 from offerlab.assignment.ruleset import Ruleset
 from offerlab.domain.customer import NOBODY, UNREAD, Assignment, CustomerState, Profile
 from offerlab.domain.decision import Context, Decision, Request
-from offerlab.domain.experiment import SLOTS, Experiment, Variant, moved
+from offerlab.domain.experiment import SLOTS, Experiment, Variant
 from offerlab.domain.layer import Layer
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.offer import Offer, Timing
 
 from .laboratory import NOW, START, draft, holdout, in_layer, ruleset, running, said, segment

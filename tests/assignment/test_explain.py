@@ -8,8 +8,9 @@ from offerlab.assignment.explain import Explanation, explain
 from offerlab.assignment.hashing import bucket
 from offerlab.domain.customer import NOBODY, UNREAD, Assignment, CustomerState
 from offerlab.domain.decision import Context, Request
-from offerlab.domain.experiment import Experiment, Variant, moved
+from offerlab.domain.experiment import Experiment, Variant
 from offerlab.domain.layer import Layer
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.offer import Offer
 
 from .laboratory import NOW, START, draft, holdout, in_layer, ruleset, running, segment

@@ -13,7 +13,8 @@ from offerlab.assignment.wire import encode
 from offerlab.client.local import Local
 from offerlab.domain.customer import NOBODY, Assignment, CustomerState
 from offerlab.domain.decision import Context, Decision, Request
-from offerlab.domain.experiment import Experiment, moved
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.offer import Offer
 from offerlab.domain.requirement import Requirement, check_requirements
 from offerlab.errors import InvalidDefinition

@@ -10,7 +10,8 @@ from offerlab.assignment.decide import decide
 from offerlab.domain.clock import DAY, to_micros
 from offerlab.domain.customer import NOBODY, UNREAD, CustomerState, Profile, product_declined
 from offerlab.domain.decision import ANYWHERE, Context, Decision, Request
-from offerlab.domain.experiment import Variant, moved
+from offerlab.domain.experiment import Variant
+from offerlab.domain.lifecycle import moved
 from offerlab.domain.offer import Offer, Timing
 from offerlab.domain.product import Product, Relation
 from offerlab.domain.project import Caps, ProjectSettings

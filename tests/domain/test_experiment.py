@@ -1,27 +1,11 @@
-"""An experiment's layers, holdouts and epochs."""
+"""An experiment's layers, epochs, control and values."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import structs
 
-from offerlab.domain.experiment import (
-    Action,
-    Epoch,
-    Experiment,
-    MetricPlan,
-    Range,
-    Status,
-    Variant,
-    check_experiment,
-    control_of,
-    moved,
-    value_of,
-)
-from offerlab.errors import Conflict, InvalidDefinition
+from offerlab.domain.experiment import Epoch, Experiment, MetricPlan, Range, Variant, control_of, value_of
 
 HALVES = (Variant(key="control", weight=0.5), Variant(key="t", weight=0.5))
-HELD = (Variant(key="held_out", weight=0.1), Variant(key="programme", weight=0.9))
 
 
 def experiment(**fields: object) -> Experiment:
@@ -40,29 +24,6 @@ def epoch(number: int, half: int, traffic: float = 1.0) -> Epoch:
 def test_none_one_or_several_layers(layer: str | tuple[str, ...] | None, expected: tuple[str, ...]) -> None:
     """A layer is written as a key or a list of keys."""
     assert experiment(layer=layer).layers == expected
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"layer": ("page", "page")}, "layer"),
-        ({"holdout": "*"}, "variants"),
-        ({"holdout": "*", "variants": HELD, "layer": "page"}, "layer"),
-        ({"holdout": "*", "variants": (HELD[0], structs.replace(HELD[1], offer="x"))}, "variants"),
-        ({"forced": {"qa": "nope"}}, "forced.qa"),
-        ({"variants": (HALVES[0], structs.replace(HALVES[1], key="control"))}, "variants"),
-    ],
-)
-def test_contradictions_are_refused(fields: dict[str, object], field: str) -> None:
-    """The error names the field at fault."""
-    with pytest.raises(InvalidDefinition) as refused:
-        check_experiment(experiment(**fields))
-    assert refused.value.field == field
-
-
-def test_a_holdout_is_an_experiment() -> None:
-    """Its two arms are named, and carry nothing."""
-    check_experiment(experiment(holdout="*", variants=HELD))
 
 
 @pytest.mark.parametrize(
@@ -103,29 +64,3 @@ def test_a_number_leaves_as_a_float() -> None:
     arms = (structs.replace(HALVES[0], value=10), HALVES[1])
     values = [value_of(experiment(variants=arms, value_type=kind), 0) for kind in ("number", "integer")]
     assert [repr(value) for value in values] == ["10.0", "10"]
-
-
-ACTIONS: tuple[Action, ...] = ("start", "pause", "resume", "stop", "archive")
-ORDER: dict[Status, int] = {"draft": 0, "running": 1, "paused": 1, "stopped": 2, "archived": 3}
-
-
-@given(st.lists(st.sampled_from(ACTIONS), max_size=12))
-def test_life_never_goes_back(actions: list[Action]) -> None:
-    """Whatever is tried, an experiment only moves on, and every step is kept."""
-    one = experiment()
-    steps = 0
-    for now, action in enumerate(actions, start=1):
-        try:
-            later = moved(one, action, now=now)
-        except Conflict:
-            continue
-        steps += 1
-        assert ORDER[later.status] >= ORDER[one.status]
-        one = later
-    assert (len(one.changes), one.revision) == (steps, 1 + steps)
-
-
-def test_archiving_ends_what_was_served() -> None:
-    """A stopped experiment that serves an arm no longer does when archived."""
-    served = moved(moved(experiment(), "start", now=1), "stop", now=2, serve={"": "t"})
-    assert (served.changes[-1].serve, moved(served, "archive", now=3).changes[-1].serve) == ({"": "t"}, {})

@@ -21,7 +21,8 @@ from offerlab.aggregation.picked import PICKED
 from offerlab.aggregation.statement import SPLITS, statement, with_clause
 from offerlab.assignment.adapting import slice_size
 from offerlab.domain.clock import DAY
-from offerlab.domain.experiment import Experiment, started_at, stopped_at
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.lifecycle import started_at, stopped_at
 from offerlab.domain.money import exponent
 from offerlab.domain.offer import Offer
 from offerlab.errors import InvalidInput

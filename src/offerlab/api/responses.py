@@ -5,8 +5,9 @@ from msgspec import Struct
 from offerlab.domain.adaptive import Adaptive
 from offerlab.domain.approval import Proposal
 from offerlab.domain.clock import iso
-from offerlab.domain.experiment import SLOTS, Experiment, control_of, may_change
+from offerlab.domain.experiment import SLOTS, Experiment, control_of
 from offerlab.domain.halt import Halt
+from offerlab.domain.lifecycle import may_change
 from offerlab.domain.metric import Counted, CustomMetric, Metric
 from offerlab.domain.money import from_micro, text
 from offerlab.domain.offer import Offer

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Final
 
-from offerlab.domain.experiment import EVERYONE, SLOTS, Claim, Epoch, Experiment, Range, check_allocation, check_weights
+from offerlab.domain.experiment import EVERYONE, SLOTS, Claim, Epoch, Experiment, Range
 from offerlab.domain.layer import Layer
+from offerlab.domain.soundness import check_allocation, check_weights
 from offerlab.errors import Conflict, InvalidPlan
 
 Ranges = tuple[Range, ...]

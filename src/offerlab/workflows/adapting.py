@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from offerlab.aggregation.needs import needs_of_plan
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import MINUTE
-from offerlab.domain.experiment import Experiment, MetricPlan, started_at
+from offerlab.domain.experiment import Experiment, MetricPlan
+from offerlab.domain.lifecycle import started_at
 from offerlab.reporting.batches import next_weights
 from offerlab.storage import offers
 from offerlab.storage.database import reading

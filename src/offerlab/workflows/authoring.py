@@ -7,9 +7,11 @@ of is defined in `defining`; how one lives on is `lifecycle`, and how it splits 
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from offerlab.domain.experiment import MAY_CHANGE, Experiment, check_experiment
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.lifecycle import MAY_CHANGE
 from offerlab.domain.requirement import check_requirements
 from offerlab.domain.schedule import check_ramp
+from offerlab.domain.soundness import check_experiment
 from offerlab.errors import Conflict, InvalidDefinition
 from offerlab.storage import experiments, metrics, offers, segments
 from offerlab.workflows import revising

@@ -8,8 +8,9 @@ from typing import Final
 
 from offerlab.aggregation.needs import needs_of_plan
 from offerlab.aggregation.sql import SqlEngine
-from offerlab.domain.experiment import Experiment, started_at
+from offerlab.domain.experiment import Experiment
 from offerlab.domain.halt import Halt
+from offerlab.domain.lifecycle import started_at
 from offerlab.reporting.harm import is_watched, watched
 from offerlab.reporting.watching import harms
 from offerlab.storage import offers

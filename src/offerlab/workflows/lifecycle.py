@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from offerlab.assignment.adapting import opened
 from offerlab.assignment.allocation import first_epoch
 from offerlab.domain.clock import DAY
-from offerlab.domain.experiment import EVERYONE, Action, Conclusion, Experiment, moved
+from offerlab.domain.experiment import EVERYONE, Conclusion, Experiment
 from offerlab.domain.halt import Halt
+from offerlab.domain.lifecycle import Action, moved
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotAcknowledged
 from offerlab.storage.arrivals import recent_customers

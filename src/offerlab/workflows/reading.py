@@ -12,7 +12,8 @@ from offerlab import __version__
 from offerlab.aggregation.needs import needs_of_plan
 from offerlab.aggregation.sql import SqlEngine
 from offerlab.domain.clock import DAY, to_micros
-from offerlab.domain.experiment import Experiment, started_at
+from offerlab.domain.experiment import Experiment
+from offerlab.domain.lifecycle import started_at
 from offerlab.errors import Conflict, InvalidInput, NotFound
 from offerlab.reporting.build import Past, build_report, lift_in, look_of
 from offerlab.reporting.cells import EVEN_SLICE
