@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from msgspec import Struct
 from msgspec.structs import fields
 
-from offerlab.api import experiment_requests, requests, responses, yaml
+from offerlab.api import experiment_requests, experiment_responses, requests, responses, yaml
 from offerlab.api.shopfile import FILE_LIMIT
 from offerlab.cli import cli
 from offerlab.domain.attribute import Attribute
@@ -120,7 +120,7 @@ def test_own_metrics_come_and_go_with_the_file(service: Service) -> None:
         (requests.NewProduct, responses.ProductView),
         (requests.NewSegment, responses.SegmentView),
         (requests.NewLayer, responses.LayerView),
-        (experiment_requests.NewExperiment, responses.ExperimentView),
+        (experiment_requests.NewExperiment, experiment_responses.ExperimentView),
         (requests.NewMetric, CustomMetric),
         (requests.NewAttribute, Attribute),
     ],

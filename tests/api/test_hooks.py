@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from offerlab.storage import tables
 from offerlab.storage.database import reading
-from offerlab.workflows.defining import change_settings
+from offerlab.workflows.configuring import change_settings
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.privacy import purge
 from support.service import ADMIN, COFFEE_ADDON, Service

@@ -18,8 +18,8 @@ from offerlab.api.experiment_requests import (
     Reweigh,
     StopExperiment,
 )
+from offerlab.api.experiment_responses import ExperimentView, experiment_view
 from offerlab.api.lists import QUERY, Page, page_of
-from offerlab.api.responses import ExperimentView, experiment_view
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.experiment import EVERYONE, Experiment
 from offerlab.errors import InvalidInput, NotFound

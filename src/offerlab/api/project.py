@@ -15,7 +15,7 @@ from offerlab.domain.offer import Channel
 from offerlab.domain.project import Advertiser, Caps, ProjectSettings
 from offerlab.domain.timing import QuietHours
 from offerlab.errors import PreconditionFailed
-from offerlab.workflows import defining
+from offerlab.workflows import configuring
 from offerlab.workflows.desk import Desk
 
 AnyRequest = Request[Any, Any, Any]
@@ -141,7 +141,7 @@ async def put_settings(request: AnyRequest) -> Response[bytes]:
         return sent.over(known)
 
     def work(desk: Desk) -> tuple[int, object]:
-        return 200, _view(defining.change_settings(desk, changed))
+        return 200, _view(configuring.change_settings(desk, changed))
 
     return await change(request, work, body=body)
 

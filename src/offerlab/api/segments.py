@@ -1,16 +1,16 @@
-"""Who: previews of segments, presets from the shop's own customers, and what may be known of a customer."""
+"""Who: segments and their previews, presets from the shop's own customers, and what may be known of a customer."""
 
 import asyncio
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, get, post, put
+from litestar import Response, get, patch, post, put
 from litestar.params import FromPath
 from msgspec import Struct
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import caller_of, change, runtime_of
-from offerlab.api.definitions import same_key, snapshot_of
+from offerlab.api.definitions import AnyRequest, found, patched, same_key, snapshot_of
 from offerlab.api.lists import QUERY, Page, page_of
 from offerlab.api.requests import NewAttribute, NewSegment
 from offerlab.api.responses import SegmentView, segment_view
@@ -20,8 +20,6 @@ from offerlab.errors import InvalidInput, NotFound
 from offerlab.workflows import defining
 from offerlab.workflows.audience import Audience, Preview, preview, preview_of, suggested
 from offerlab.workflows.desk import Desk
-
-AnyRequest = Request[Any, Any, Any]
 
 _SEGMENT: Final = msgspec.json.Decoder(NewSegment)
 _ATTRIBUTE: Final = msgspec.json.Decoder(NewAttribute)
@@ -58,6 +56,59 @@ class AttributeView(Struct, frozen=True, kw_only=True):
     purpose: str | None
     explicit_consent: bool
     shown: bool
+
+
+@post(
+    "/v1/segments",
+    opt=operation("define", "Create a segment", body=NewSegment, answers={201: SegmentView, 200: SegmentView}),
+)
+async def post_segment(request: AnyRequest) -> Response[bytes]:
+    """201 when it is new, 200 when it stood there identical, 409 when another one has its key."""
+    body = await bounded(request, DEFINITION_LIMIT)
+    segment = decode(body, _SEGMENT).to_domain()
+
+    def work(desk: Desk) -> tuple[int, object]:
+        stored, created = defining.create_segment(desk, segment)
+        return (201 if created else 200), segment_view(stored)
+
+    return await change(request, work, body=body)
+
+
+@get("/v1/segments", opt=operation("read", "List segments", answers={200: Page}, query=QUERY))
+async def list_segments(request: AnyRequest) -> Response[bytes]:
+    """Segments in order of their keys."""
+    return reply(page_of(request, snapshot_of(request).segments, segment_view))
+
+
+@get("/v1/segments/{key:str}", opt=operation("read", "Read a segment", answers={200: SegmentView}))
+async def get_segment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """One segment."""
+    return reply(segment_view(found(snapshot_of(request).segments.get(key), "segment", key)))
+
+
+@put(
+    "/v1/segments/{key:str}", opt=operation("define", "Replace a segment", body=NewSegment, answers={200: SegmentView})
+)
+async def put_segment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """Replace a segment; one that a running experiment uses is frozen."""
+    return await _save_segment(request, key, await bounded(request, DEFINITION_LIMIT))
+
+
+@patch(
+    "/v1/segments/{key:str}",
+    opt=operation("define", "Change some fields of a segment", body=dict[str, object], answers={200: SegmentView}),
+)
+async def patch_segment(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """Change the fields that are sent."""
+    known = segment_view(found(snapshot_of(request).segments.get(key), "segment", key))
+    return await _save_segment(request, key, patched(await bounded(request, DEFINITION_LIMIT), known))
+
+
+async def _save_segment(request: AnyRequest, key: str, body: bytes) -> Response[bytes]:
+    sent = decode(body, _SEGMENT)
+    same_key(sent.key, key, "key")
+    segment = sent.to_domain()
+    return await change(request, lambda desk: (200, segment_view(defining.update_segment(desk, segment))), body=body)
 
 
 def audience_of(request: AnyRequest) -> Audience:
@@ -165,6 +216,11 @@ def _mde(request: AnyRequest) -> float:
 
 
 HANDLERS: Final[list[Any]] = [
+    post_segment,
+    list_segments,
+    get_segment,
+    put_segment,
+    patch_segment,
     get_preview,
     post_preview,
     get_presets,

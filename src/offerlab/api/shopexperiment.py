@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from offerlab.api.experiment_requests import NewExperiment
-from offerlab.api.responses import ExperimentView, experiment_view
+from offerlab.api.experiment_responses import ExperimentView, experiment_view
 from offerlab.api.shopfile import ShopExperiment
 from offerlab.api.shopstep import Planned, Step
 from offerlab.domain.experiment import Experiment

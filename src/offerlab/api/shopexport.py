@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from offerlab.api.responses import experiment_view, offer_view, product_view, segment_view
+from offerlab.api.experiment_responses import experiment_view
+from offerlab.api.responses import offer_view, product_view, segment_view
 from offerlab.api.shopexperiment import sent_fields
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.layer import Layer

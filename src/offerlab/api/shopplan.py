@@ -19,7 +19,7 @@ from offerlab.domain.metric import CustomMetric
 from offerlab.domain.presets import Preset
 from offerlab.domain.product import Product, Relation
 from offerlab.errors import ApprovalNeeded, InvalidDefinition, InvalidInput
-from offerlab.workflows import defining
+from offerlab.workflows import configuring, defining
 from offerlab.workflows.audience import Audience, suggested
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.snapshot import Snapshot
@@ -88,7 +88,7 @@ def _settings(file: ShopFile, snapshot: Snapshot) -> Iterator[Step]:
     if changed:
         wanted = {name: file.settings[name] for name in changed}
         planned = Planned(kind="settings", key="of the project", action="change", fields=changed)
-        yield Step(planned, defining.put_settings, (wanted,))
+        yield Step(planned, configuring.put_settings, (wanted,))
 
 
 def _like(stored: object, sent: object) -> object:

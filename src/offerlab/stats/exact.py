@@ -1,4 +1,4 @@
-"""Exact test of two proportions, for counts too small for the normal curve.
+"""Exact tests of two proportions, for counts too small for the normal curve.
 
 Boschloo's test: order the tables by Fisher's one-sided p, then take the largest probability that any common rate gives
 to tables at least as extreme. Uniformly more powerful than Fisher's. Conditioning on the total m makes it cheap: the
@@ -7,6 +7,7 @@ one, that a table of total m can have. scipy's version needs two minutes for a t
 """
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.special import betaincinv, gammaln, xlog1py, xlogy
 
@@ -31,20 +32,14 @@ def boschloo(x_t: int, n_t: int, x_c: int, n_c: int) -> float:
         Boschloo (1970), Statistica Neerlandica 24(1), 1-9; above 1,000 customers the nuisance rate is searched inside
         an exact interval and its error added: Berger & Boos (1994), JASA 89(427), 1012-1016.
     """
-    if 2 * (x_t + x_c) > n_t + n_c:
-        x_t, x_c = n_t - x_t, n_c - x_c
-    (n, x), (n_other, x_other) = sorted([(n_t, x_t), (n_c, x_c)])
-    total, size = x + x_other, n + n_other
-    low, high, missed = _searched_rates(total, size)
-    totals = _likely_totals(size, low, high)
-    most = _likely_most(n, x, n / size * float(totals[-1]))
-    masses = _masses(totals, n, n_other, most)
-    row = _masses(np.array([float(total)]), n, n_other, most)
+    seen = _searched(x_t, n_t, x_c, n_c)
+    masses = _masses(seen.totals, seen)
+    row = _masses(np.array([float(seen.total)]), seen)
     one_sided = [
-        _largest_probability(_allowed(tails(masses), float(tails(row)[0, x])), totals, size, (low, high))
+        _largest_probability(_allowed(tails(masses), float(tails(row)[0, seen.x])), seen)
         for tails in (_upper_tails, _lower_tails)
     ]
-    return min(1.0, 2 * (min(one_sided) + missed))
+    return min(1.0, 2 * (min(one_sided) + seen.missed))
 
 
 def barnard(x_t: int, n_t: int, x_c: int, n_c: int) -> float:
@@ -60,6 +55,40 @@ def barnard(x_t: int, n_t: int, x_c: int, n_c: int) -> float:
         Barnard (1947), Biometrika 34(1-2), 123-138, with the score statistic of Suissa & Shuster (1985), JRSS-A 148(4),
         317-327; above 1,000 customers as `boschloo`.
     """
+    seen = _searched(x_t, n_t, x_c, n_c)
+    counts = np.arange(seen.most + 1, dtype=np.float64)
+    statistic = _squared_score(counts[None, :], seen.totals[:, None], seen)
+    observed = float(_squared_score(np.array(float(seen.x)), np.array(float(seen.total)), seen))
+    extreme = np.where(statistic * _TIE >= observed, _masses(seen.totals, seen), 0.0).sum(axis=1)
+    return min(1.0, _largest_probability(np.minimum(extreme, 1.0), seen) + seen.missed)
+
+
+class _Searched(Struct, frozen=True, eq=False):
+    """One table, turned so that its smaller arm comes first and few convert, and what its p-value looks through.
+
+    Attributes:
+        n, x: customers and converted of the smaller arm. n_other: customers of the other. total: converted of both.
+        rates: lowest and highest common rate searched; missed: the chance that the true one lies outside.
+        totals: totals that those rates give with a chance that matters.
+        most: the most conversions of the smaller arm worth tabulating.
+    """
+
+    n: int
+    x: int
+    n_other: int
+    total: int
+    rates: tuple[float, float]
+    missed: float
+    totals: Array
+    most: int
+
+    @property
+    def size(self) -> int:
+        """Customers of both arms."""
+        return self.n + self.n_other
+
+
+def _searched(x_t: int, n_t: int, x_c: int, n_c: int) -> _Searched:
     if 2 * (x_t + x_c) > n_t + n_c:
         x_t, x_c = n_t - x_t, n_c - x_c
     (n, x), (n_other, x_other) = sorted([(n_t, x_t), (n_c, x_c)])
@@ -67,18 +96,14 @@ def barnard(x_t: int, n_t: int, x_c: int, n_c: int) -> float:
     low, high, missed = _searched_rates(total, size)
     totals = _likely_totals(size, low, high)
     most = _likely_most(n, x, n / size * float(totals[-1]))
-    counts = np.arange(most + 1, dtype=np.float64)
-    statistic = _squared_score(counts[None, :], totals[:, None], n, n_other)
-    observed = float(_squared_score(np.array(float(x)), np.array(float(total)), n, n_other))
-    extreme = np.where(statistic * _TIE >= observed, _masses(totals, n, n_other, most), 0.0).sum(axis=1)
-    return min(1.0, _largest_probability(np.minimum(extreme, 1.0), totals, size, (low, high)) + missed)
+    return _Searched(n, x, n_other, total, (low, high), missed, totals, most)
 
 
-def _squared_score(x: Array, total: Array, n: int, n_other: int) -> Array:
+def _squared_score(x: Array, total: Array, seen: _Searched) -> Array:
     """The pooled score statistic, squared; zero where everybody or nobody converted."""
-    share = total / (n + n_other)
-    variance = share * (1 - share) * (1 / n + 1 / n_other)
-    gap = x / n - (total - x) / n_other
+    share = total / seen.size
+    variance = share * (1 - share) * (1 / seen.n + 1 / seen.n_other)
+    gap = x / seen.n - (total - x) / seen.n_other
     return np.asarray(np.where(variance > 0, gap**2 / np.where(variance > 0, variance, 1.0), 0.0))
 
 
@@ -95,14 +120,14 @@ def _allowed(tails: Array, observed: float) -> Array:
     return np.asarray(np.where(tails <= observed * _TIE, tails, 0.0).max(axis=1))
 
 
-def _largest_probability(extreme: Array, totals: Array, size: int, rates: tuple[float, float]) -> float:
+def _largest_probability(extreme: Array, seen: _Searched) -> float:
     """The maximum over the common rate, by a grid refined around its best point."""
-    grid = np.linspace(*rates, _GRID)
-    best = _probability(grid, extreme, totals, size)
+    grid = np.linspace(*seen.rates, _GRID)
+    best = _probability(grid, extreme, seen.totals, seen.size)
     for _ in range(3):
         at = int(np.argmax(best))
         grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)], 21)
-        best = _probability(grid, extreme, totals, size)
+        best = _probability(grid, extreme, seen.totals, seen.size)
     return float(best.max())
 
 
@@ -119,9 +144,9 @@ def _likely_most(n: int, x: int, expected: float) -> int:
     return min(n, max(x + 1, int(expected + 20 * np.sqrt(expected + 1) + 60)))
 
 
-def _masses(totals: Array, n: int, n_other: int, most: int) -> Array:
+def _masses(totals: Array, seen: _Searched) -> Array:
     """(totals, x) chances that x of the total fall to the smaller arm."""
-    x = np.arange(most + 1)
+    n, n_other, x = seen.n, seen.n_other, np.arange(seen.most + 1)
     rest = totals.astype(np.intp)[:, None] - x[None, :]
     first, last = int(rest.min()), int(rest.max())
     span = np.arange(first, last + 1, dtype=np.float64)

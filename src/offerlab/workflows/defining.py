@@ -1,27 +1,23 @@
-"""What a shop defines: products, relations, offers, segments, attributes, settings, metrics, layers.
+"""What a shop defines: products, relations, offers, segments, attributes, metrics, layers.
 
 Each verb is one transaction that also raises the project's version and writes the audit log; when it returns, this
 process already serves by it. What a running experiment uses is frozen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from msgspec import ValidationError, convert, to_builtins
-from msgspec.structs import fields, replace
+from msgspec import to_builtins
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from offerlab.domain.attribute import Attribute, check_attribute, check_rule
-from offerlab.domain.experiment import (
-    Experiment,
-)
+from offerlab.domain.experiment import Experiment
 from offerlab.domain.layer import Layer
 from offerlab.domain.metric import CustomMetric, check_metric
 from offerlab.domain.offer import Offer, check_offer
 from offerlab.domain.product import Product, Relation, check_relation
-from offerlab.domain.project import ProjectSettings, check_settings
 from offerlab.domain.segment import Segment
 from offerlab.errors import Conflict, InvalidDefinition, NotFound
-from offerlab.messaging.advert import check_advertiser
 from offerlab.messaging.message import compile_message
 from offerlab.storage import experiments, metrics, offers, products, projects, segments
 from offerlab.storage.database import reading
@@ -77,59 +73,6 @@ def put_relations(desk: Desk, items: Sequence[Relation], *, source: str) -> None
             check_relation(item, known.get)
         products.replace_relations(connection, desk.project_id, items, source=source)
         desk.log(connection, "define", f"{len(items)} relations ({source})")
-
-
-def put_settings(desk: Desk, changes: Mapping[str, object]) -> ProjectSettings:
-    """Change some of the project's settings; of a setting with parts, the parts that are named.
-
-    Raises:
-        InvalidDefinition: an unknown setting, one that has a verb of its own, or a value that means nothing.
-    """
-    names = {field.encode_name for field in fields(ProjectSettings)} - {"currency", "attributes"}
-    for name in changes:
-        if name not in names:
-            raise InvalidDefinition(f"no setting is called {name!r}", field=f"settings.{name}")
-
-    def changed(known: ProjectSettings) -> ProjectSettings:
-        plain: dict[str, object] = to_builtins(known)
-        merged = {**plain, **{name: _over(plain.get(name), value) for name, value in changes.items()}}
-        try:
-            return convert(merged, ProjectSettings)
-        except ValidationError as error:
-            raise InvalidDefinition(str(error), field="settings") from error
-
-    return change_settings(desk, changed)
-
-
-def _over(known: object, sent: object) -> object:
-    if isinstance(known, dict) and isinstance(sent, dict):
-        return {**known, **{name: _over(known.get(name), value) for name, value in sent.items()}}
-    return sent
-
-
-def change_settings(desk: Desk, changed: Callable[[ProjectSettings], ProjectSettings]) -> ProjectSettings:
-    """Replace the project's rules for offers.
-
-    Args:
-        desk: who acts where.
-        changed: from the settings as they stand to those wanted; may refuse.
-
-    Raises:
-        InvalidDefinition: names the field that means nothing.
-    """
-    with desk.change() as connection:
-        project = projects.load(connection, desk.project_id)
-        known = settings_of(project)
-        fresh = changed(known)
-        check_settings(fresh)
-        if fresh.advertiser is not None:
-            check_advertiser(fresh.advertiser)
-        if fresh != known:
-            stored: dict[str, object] = {**to_builtins(fresh)}
-            stored.pop("currency")
-            projects.save_settings(connection, desk.project_id, stored)
-            desk.log(connection, "change", "settings", before=known, after=fresh)
-    return fresh
 
 
 def create_offer(desk: Desk, offer: Offer) -> tuple[Offer, bool]:
