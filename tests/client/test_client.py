@@ -110,7 +110,7 @@ class TestService:
 class TestTrouble:
     """Against a service that fails in every way."""
 
-    @pytest.mark.parametrize("first", [Reply(500), Reply(503), Reply(429), Reply(0), Reply(408)], ids=str)
+    @pytest.mark.parametrize("first", [Reply(500), Reply(503), Reply(522), Reply(429), Reply(0), Reply(408)], ids=str)
     def test_a_failure_is_retried(self, first: Reply) -> None:
         """One bad answer, one good: the good one counts."""
         with scripted(first, Reply(200, GOOD)) as script, Client(script.url, KEY, timeout=PATIENCE_S) as client:
@@ -118,7 +118,18 @@ class TestTrouble:
             assert len(script.seen) == 2
 
     @pytest.mark.parametrize(
-        "reply", [Reply(500), Reply(401), Reply(422), Reply(200, b"<html>"), Reply(200, b"[]"), Reply(302)], ids=str
+        "reply",
+        [
+            Reply(500),
+            Reply(401),
+            Reply(422),
+            Reply(200, b"<html>"),
+            Reply(200, b"[]"),
+            Reply(200, b'{"decisions":"\xe9"}'),
+            Reply(404, b'{"detail":"\xe9"}'),
+            Reply(302),
+        ],
+        ids=str,
     )
     def test_whatever_fails_the_default_is_served(self, reply: Reply) -> None:
         """No exception reaches a checkout."""
@@ -139,6 +150,11 @@ class TestTrouble:
         with scripted(Reply(200, hangs=True)) as script, Client(script.url, KEY, timeout=0.2, retries=5) as client:
             assert client.variant("e", "c", default="control") == "control"
         assert len(script.seen) <= 1
+
+    def test_an_answer_that_drips_is_cut_off(self) -> None:
+        """Each byte comes in time and the answer never ends: the timeout counts for the whole."""
+        with scripted(Reply(200, drips=True)) as script, Client(script.url, KEY, timeout=0.3) as client:
+            assert client.decide("c").error == "unavailable"
 
     def test_a_long_retry_after_is_not_waited_for(self) -> None:
         """Told to come back in an hour, a decision gives up at once."""

@@ -142,7 +142,9 @@ def test_costs_and_drafts_stay_at_home(service: Service) -> None:
     assert [product.unit_cost_micro for product in kept.products] == [None]
 
 
-@pytest.mark.parametrize("document", [b"", b"{}", b'{"rules":{"version":1},"format":2}', b"\xff", b"[1]"])
+@pytest.mark.parametrize(
+    "document", [b"", b"{}", b'{"rules":{"version":1},"format":2}', b"\xff", b'{"rules":"\xe9"}', b"[1]"]
+)
 def test_other_documents_are_refused(document: bytes) -> None:
     """What is no ruleset, or of another format, is never decided by."""
     with pytest.raises(InvalidInput):

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any
 
 import httpx
@@ -33,12 +34,16 @@ class ThroughService(httpx.BaseTransport):
 
 
 class Reply(Struct, frozen=True):
-    """What the scripted server answers once; status 0 hangs up, and whoever hangs answers when the script is over."""
+    """What the scripted server answers once.
+
+    Status 0 hangs up; whoever hangs answers when the script is over, whoever drips sends a byte at a time until then.
+    """
 
     status: int
     body: bytes = b"{}"
     headers: dict[str, str] = {}
     hangs: bool = False
+    drips: bool = False
 
 
 class Script(Struct):
@@ -47,6 +52,13 @@ class Script(Struct):
     replies: list[Reply]
     seen: list[tuple[str, bytes]]
     url: str = ""
+
+
+def _drip(wire: BufferedIOBase, over: threading.Event) -> None:
+    """Bytes of an answer that never ends, as long as somebody takes them."""
+    with suppress(OSError):
+        while not over.wait(0.01):
+            wire.write(b" ")
 
 
 @contextmanager
@@ -70,8 +82,10 @@ def scripted(*replies: Reply) -> Generator[Script]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(reply.body)))
+            self.send_header("content-length", str(10**6 if reply.drips else len(reply.body)))
             self.end_headers()
+            if reply.drips:
+                _drip(self.wfile, over)
             self.wfile.write(reply.body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's word

@@ -173,6 +173,13 @@ def test_broken_clocks_are_caught(tmp_path: Path, box: Mailbox, twin: str, monke
     assert found["by_night" if twin == "keeps summer time" else "early"] > 0
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"boot":"\xe9","offset":1}'], ids=["empty", "other", "text"])
+def test_a_broken_file_of_the_clock_is_none(tmp_path: Path, content: bytes) -> None:
+    """What can't be read is not trusted: the wall is believed."""
+    (tmp_path / "clock.json").write_bytes(content)
+    assert SteadyClock(lambda: DAY, lambda: 0, Anchor(tmp_path / "clock.json", "one"))() == DAY
+
+
 def test_the_trusted_time_outlives_the_process(tmp_path: Path) -> None:
     """Started anew two hours ahead, the time goes on as before until the jump has stood; not after a boot."""
     wall, elapsed = [10 * DAY], [0]

@@ -81,7 +81,11 @@ def test_what_is_kept_is_read_back_and_its_owner_s_alone(tmp_path: Path) -> None
     service.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80", b"junk", b'{"format":1}'], ids=["empty", "map", "junk", "json"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80", b"junk", b'{"format":1}', b"\x81\xa8projects\x91\x81\xa7project\x81\xa8currency\xa1\xe9"],
+    ids=["empty", "map", "junk", "json", "text"],
+)
 def test_a_broken_file_is_no_file(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """What can't be read is said in the log and not served."""
     (tmp_path / keeping.FILE).write_bytes(content)

@@ -39,7 +39,7 @@ def decode(document: bytes) -> Rules:
     """
     try:
         found = _DECODER.decode(document)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"this is no ruleset: {error}") from error
     if found.format != FORMAT:
         raise InvalidInput(f"this ruleset has format {found.format}, here {FORMAT} is known", field="format")

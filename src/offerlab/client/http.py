@@ -209,5 +209,5 @@ def _given(**fields: object) -> dict[str, object]:
 def _decoded(response: httpx.Response, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=shape)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unavailable(f"what answered is no OfferLab: {error}") from error

@@ -28,7 +28,11 @@ LONGEST_PAUSE_S: Final = 5.0
 
 NOT_MODIFIED: Final = 304
 
-_RETRIED: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
+_RETRIED: Final = frozenset((408, 425, 429))
+"""Refusals that a second attempt may not meet; answers from 500 on never settle anything."""
+
+_BROKEN: Final = 500
+_REFUSED: Final = 400
 _ERRORS: Final[dict[int, type[OfferLabError]]] = {
     401: Unauthenticated,
     403: Forbidden,
@@ -49,7 +53,8 @@ class Transport:
     """One service behind one key.
 
     Args:
-        url: of the service. key: an API key.
+        url: of the service.
+        key: of the API.
         transport: how requests travel; None for HTTP.
     """
 
@@ -85,15 +90,30 @@ class Transport:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
+            request = self._http.build_request(method, path, content=content, headers=dict(headers or {}), timeout=left)
             try:
-                response = self._http.request(method, path, content=content, headers=dict(headers or {}), timeout=left)
+                response = self._read(request, deadline)
             except httpx.HTTPError as error:
                 trouble, retry_after = f"{type(error).__name__}: {error}", 0.0
                 continue
-            if response.status_code not in _RETRIED:
+            if response.status_code < _BROKEN and response.status_code not in _RETRIED:
                 return _checked(response)
             trouble, retry_after = f"status {response.status_code}", _seconds(response.headers.get("retry-after"))
         raise Unavailable(f"{method} {path} was not answered: {trouble}")
+
+    def _read(self, request: httpx.Request, deadline: float) -> httpx.Response:
+        """The answer, whole. httpx limits each read by itself: an answer that drips is cut off here."""
+        response = self._http.send(request, stream=True)
+        body = bytearray()
+        try:
+            for part in response.iter_bytes():
+                body += part
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer came too slowly", request=request)
+        finally:
+            response.close()
+        headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=request)
 
 
 class Breaker:
@@ -102,7 +122,7 @@ class Breaker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures = 0
-        self._closed_until = 0.0
+        self._quiet_until = 0.0
 
     def check(self) -> None:
         """Let a call pass.
@@ -111,7 +131,7 @@ class Breaker:
             Unavailable: the last calls failed; it is too early for the next.
         """
         with self._lock:
-            if time.monotonic() < self._closed_until:
+            if time.monotonic() < self._quiet_until:
                 raise Unavailable("the service failed just now; the next attempt is made in a moment")
 
     def note(self, *, failed: bool) -> None:
@@ -119,7 +139,7 @@ class Breaker:
         with self._lock:
             self._failures = self._failures + 1 if failed else 0
             if self._failures >= BREAK_AFTER:
-                self._closed_until = time.monotonic() + BREAK_S
+                self._quiet_until = time.monotonic() + BREAK_S
 
 
 def _pause(attempt: int, retry_after: float, deadline: float) -> bool:
@@ -144,8 +164,10 @@ def _checked(response: httpx.Response) -> httpx.Response:
         return response
     try:
         problem = msgspec.json.decode(response.content, type=dict[str, object])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         problem = {}
+    if response.status_code < _REFUSED:
+        raise Unavailable(f"what answered is no OfferLab: status {response.status_code}")
     kind = _ERRORS.get(response.status_code, InvalidInput)
     detail = problem.get("detail")
     field = problem.get("field")

@@ -26,7 +26,6 @@ TRUSTED: Final = 15 * 60 * SECOND
 LOOSE: Final = 5 * SECOND
 """Steps up to here are the ordinary work of a time service."""
 
-
 FILE: Final = "clock.json"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _log: Final = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ class Anchor:
 
     def recall(self) -> int | None:
         """The offset that was trusted last since this boot."""
-        with suppress(OSError, msgspec.MsgspecError):
+        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
             kept = msgspec.json.decode(self._path.read_bytes(), type=Kept)
             if kept.boot == self._boot:
                 self._offset = kept.offset
@@ -84,15 +83,16 @@ def boot() -> str | None:
 
 def passed() -> int:
     """Microseconds since some fixed moment, whatever is done to the clock on the wall."""
-    boot: int | None = getattr(time, "CLOCK_BOOTTIME", None)
-    return (time.monotonic_ns() if boot is None else time.clock_gettime_ns(boot)) // 1000
+    since_boot: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+    return (time.monotonic_ns() if since_boot is None else time.clock_gettime_ns(since_boot)) // 1000
 
 
 class SteadyClock:
     """Microseconds UTC.
 
     Args:
-        wall: the system's clock. elapsed: what really passed since the boot.
+        wall: the system's clock.
+        elapsed: what really passed since the boot.
         anchor: outlives the process; without one the wall is believed at the start.
     """
 

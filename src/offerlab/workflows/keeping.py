@@ -69,7 +69,7 @@ def kept(path: Path) -> Stock | None:
         stock = _DECODER.decode(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         _log.warning("the rules kept on disk can't be read: %s", error)
         return None
     if stock.format != FORMAT or not stock.projects:
