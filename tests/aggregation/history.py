@@ -53,6 +53,7 @@ def experiment(**changes: object) -> Experiment:
         metrics=MetricPlan(primary="revenue_per_customer"),
         window_days=3,
         refund_days=2,
+        bases={"smart": 7_000_000},
     )
     return replace(base, **changes)
 

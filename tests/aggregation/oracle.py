@@ -278,7 +278,8 @@ class _Customer:
         self.y["fit"] |= self._accepts(offer, kept, order["occurred_at"])
         bump, mine = offer.kind == "order_bump", self._offered(offer, order["occurred_at"])
         took = [line for line in lines if (line["offer"] == offer.key if bump else line["sku"] in mine)]
-        self.y["attributed"] += own * sum(line["net_minor"] for line in took)
+        instead = 700 if offer.kind == "upsell" else 0  # the fridge's price, in cents
+        self.y["attributed"] += own * sum(line["net_minor"] - instead * line["quantity"] for line in took)
 
     def _also(self, offer: Offer) -> set[str]:
         """What was picked for anybody who was shown this offer, and sets nothing off."""

@@ -5,12 +5,12 @@ from typing import Any
 
 from offerlab.aggregation.parts import Part
 from offerlab.domain.experiment import Experiment
-from offerlab.domain.money import MICRO, exponent
+from offerlab.domain.money import MICRO, exponent, round_ratio
 from offerlab.domain.offer import Offer
 
 
 class Arms:
-    """Three tables: `arms` (its offer's kind and cost), `offered` (skus by arm) and `goes_with` (skus by offer).
+    """Three tables: `arms` (its offer's kind, cost, base), `offered` (skus by arm) and `goes_with` (skus by offer).
 
     Attributes:
         parts: the tables by name.
@@ -35,9 +35,19 @@ class Arms:
                     ("needed", "INTEGER"),
                     ("offer", "TEXT"),
                     ("delivery", "BIGINT"),
+                    ("base", "BIGINT"),
                 ),
                 [
-                    (i, h[-1].kind, len(h[-1].products), h[-1].key, h[-1].delivery_cost_micro * self.grain // per_minor)
+                    (
+                        i,
+                        h[-1].kind,
+                        len(h[-1].products),
+                        h[-1].key,
+                        h[-1].delivery_cost_micro * self.grain // per_minor,
+                        None
+                        if (base := experiment.bases.get(experiment.variants[i].key)) is None
+                        else round_ratio(base, per_minor),
+                    )
                     for i, h in arms
                 ],
             ),

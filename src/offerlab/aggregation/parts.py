@@ -11,7 +11,8 @@ Rules that live here (docs/glossary.md has them in words):
   an update weeks later says what was bought, not when; of a refund the earliest;
 * refunds never take more than the order; a cancellation takes all that is left;
 * for whom products were picked (by a match, a step of a ladder, or what was left of a list), those are the offered
-  items, from the moment they were shown; for everybody else the offer's own.
+  items, from the moment they were shown; for everybody else the offer's own;
+* an upgrade brings what is paid beyond the price of its base; one whose base nobody named claims nothing.
 """
 
 from typing import Final
@@ -289,11 +290,11 @@ _WARES = Part("sku", "SELECT DISTINCT sku FROM offered WHERE role = 1", ("offere
 
 _GOES = Part("offer, sku, role", "SELECT offer, sku, role FROM goes_with", ("goes_with",))
 
-AIMED_COLUMNS: Final = "customer, variant, t0, event_id, at, own, sku, offer, net, kept, role, hit"
+AIMED_COLUMNS: Final = "customer, variant, t0, event_id, at, own, sku, offer, quantity, net, kept, role, hit"
 
 _AIMED = Part(
     AIMED_COLUMNS,
-    """SELECT i.customer, i.variant, i.t0, i.event_id, i.at, i.own, i.sku, i.offer, i.net, i.kept, o.role,
+    """SELECT i.customer, i.variant, i.t0, i.event_id, i.at, i.own, i.sku, i.offer, i.quantity, i.net, i.kept, o.role,
     CASE WHEN o.role = 1 THEN 1 ELSE 0 END
   FROM items i LEFT JOIN offered o ON o.variant = i.variant AND o.sku = i.sku
   WHERE i.inside = 1""",
@@ -319,7 +320,7 @@ _ITEM_SUMS = Part(
 )
 
 _ORDER_HITS = Part(
-    "customer, variant, t0, event_id, at, hits, kept_hits, bases, bumps, kept_bumps, paid, bump_paid",
+    "customer, variant, t0, event_id, at, hits, kept_hits, bases, bumps, kept_bumps, paid, units, bump_paid",
     """SELECT i.customer, i.variant, i.t0, i.event_id, MIN(i.at),
     COUNT(DISTINCT CASE WHEN i.hit = 1 THEN i.sku END),
     COUNT(DISTINCT CASE WHEN i.hit = 1 AND i.kept = 1 THEN i.sku END),
@@ -327,6 +328,7 @@ _ORDER_HITS = Part(
     MAX(CASE WHEN i.offer = a.offer THEN 1 ELSE 0 END),
     MAX(CASE WHEN i.offer = a.offer THEN i.kept ELSE 0 END),
     SUM(CASE WHEN i.hit = 1 THEN i.own * i.net ELSE 0 END),
+    SUM(CASE WHEN i.hit = 1 THEN i.own * i.quantity ELSE 0 END),
     SUM(CASE WHEN i.offer = a.offer THEN i.own * i.net ELSE 0 END)
   FROM aimed i JOIN arms a ON a.variant = i.variant
   GROUP BY i.customer, i.variant, i.t0, i.event_id""",
@@ -346,7 +348,9 @@ _ACCEPTED_ORDERS = Part(
       WHEN a.kind = 'upsell' THEN CASE WHEN h.kept_hits > 0 AND h.bases = 0 THEN 1 ELSE 0 END
       WHEN a.kind = 'cross_sell' THEN CASE WHEN h.kept_hits > 0 THEN 1 ELSE 0 END
       ELSE 0 END,
-    CASE WHEN a.kind = 'order_bump' THEN h.bump_paid ELSE h.paid END
+    CASE WHEN a.kind = 'order_bump' THEN h.bump_paid
+      WHEN a.kind = 'upsell' THEN COALESCE(h.paid - h.units * a.base, 0)
+      ELSE h.paid END
   FROM order_hits h JOIN arms a ON a.variant = h.variant""",
     ("order_hits", "arms"),
 )

@@ -34,18 +34,19 @@ _CHOICES = Part(
 
 _AIMED_PICKED = Part(
     AIMED_COLUMNS,
-    """SELECT i.customer, i.variant, i.t0, i.event_id, i.at, i.own, i.sku, i.offer, i.net, i.kept, o.role,
+    """SELECT i.customer, i.variant, i.t0, i.event_id, i.at, i.own, i.sku, i.offer, i.quantity, i.net, i.kept, o.role,
     CASE WHEN i.choosy = 1 THEN CASE WHEN i.since <= i.at THEN 1 ELSE 0 END WHEN o.role = 1 THEN 1 ELSE 0 END
   FROM (
-    SELECT customer, variant, t0, event_id, at, own, sku, offer, net, kept,
+    SELECT customer, variant, t0, event_id, at, own, sku, offer, quantity, net, kept,
       MIN(since) OVER (PARTITION BY customer, sku) AS since, MAX(choosy) OVER (PARTITION BY customer) AS choosy
     FROM (
-      SELECT customer, variant, t0, event_id, at, own, sku, offer, net, kept,
+      SELECT customer, variant, t0, event_id, at, own, sku, offer, quantity, net, kept,
         CAST(NULL AS BIGINT) AS since, 0 AS choosy
       FROM items WHERE inside = 1
       UNION ALL
       SELECT customer, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS BIGINT),
-        CAST(NULL AS BIGINT), sku, CAST(NULL AS TEXT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), at, chosen
+        CAST(NULL AS BIGINT), sku, CAST(NULL AS TEXT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
+        at, chosen
       FROM choices
     ) both_kinds
   ) i LEFT JOIN offered o ON o.variant = i.variant AND o.sku = i.sku

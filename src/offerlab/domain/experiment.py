@@ -151,6 +151,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
         auto_pause: whether a guardrail that shows harm pauses it. halts: those that did, in order.
         authors: who drafted and edited it, each once. proposal: what waits for another person's approval.
         approved_by: who let it start; empty: nobody had to, or has.
+        bases: by arm with an upsell, the catalogue price at the start of what the upgrade is bought instead of, in
+            millionths: an upgrade is worth what is paid beyond that.
         revision: raised by every stored change.
     """
 
@@ -179,6 +181,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     authors: tuple[str, ...] = ()
     proposal: Proposal | None = None
     approved_by: str = ""
+    bases: dict[str, int] = {}
     analysis: AnalysisPlan = AnalysisPlan()
     bucket_by: Literal["customer_id", "anonymous_id"] = "customer_id"
     requires: tuple[Requirement, ...] = ()

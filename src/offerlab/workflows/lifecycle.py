@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from offerlab.assignment.adapting import opened
 from offerlab.assignment.allocation import first_epoch
@@ -17,6 +18,7 @@ from offerlab.domain.halt import Halt
 from offerlab.domain.lifecycle import Action, moved
 from offerlab.domain.webhook import MessageType
 from offerlab.errors import Conflict, InvalidDefinition, NotAcknowledged
+from offerlab.storage import offers, products
 from offerlab.storage.arrivals import recent_customers
 from offerlab.storage.database import reading
 from offerlab.workflows import revising
@@ -53,10 +55,25 @@ def start(desk: Desk, key: str) -> Experiment:
         epoch = first_epoch(known, now, claims(connection, desk, known, known.traffic))
         if known.adaptive is not None:
             epoch = opened(known.adaptive, epoch, [arm.weight for arm in known.variants])
-        fresh = replace(fresh, epochs=(epoch,))
+        fresh = replace(fresh, epochs=(epoch,), bases=_bases(connection, desk, known))
         fresh = revising.save(connection, desk, known, fresh, "start", after=fresh)
         announce(desk, connection, "experiment.started", {"experiment": key})
     return fresh
+
+
+def _bases(connection: Connection, desk: Desk, experiment: Experiment) -> dict[str, int]:
+    """What the upgrades of an experiment are bought instead of, by arm: the dearest of the named bases, in millionths.
+
+    Kept from the start on, so that no later price changes what a report said.
+    """
+    found: dict[str, int] = {}
+    for arm in experiment.variants:
+        offer = None if arm.offer is None else offers.find(connection, desk.project_id, arm.offer)
+        if offer is not None and offer.kind == "upsell":
+            bases = products.by_sku(connection, desk.project_id, offer.trigger_products).values()
+            if bases:
+                found[arm.key] = max(base.price_micro for base in bases)
+    return found
 
 
 def pause(desk: Desk, key: str, *, note: str = "") -> Experiment:
