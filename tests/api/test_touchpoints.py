@@ -178,3 +178,168 @@ def test_an_exposure_keeps_the_version_of_its_words(service: Service) -> None:
     service.decide("c99", context=AT_CHECKOUT, experiments=["anew"], expose=True)
     again = service.get("/v1/customers/c99/export").json()["exposures"][0]["template"]
     assert again not in (None, first)
+
+
+@pytest.mark.parametrize(
+    ("base", "better", "names"),
+    [("basic", "premium", ("베이직", "프리미엄")), ("economy", "business", ("이코노미석", "비즈니스석"))],
+    ids=["software", "seat"],
+)
+def test_an_upgrade_needs_only_its_pair(service: Service, base: str, better: str, names: tuple[str, str]) -> None:
+    """S2, S8, S79, S80: before payment, without stock, parcel or relation; worth what is paid beyond its base."""
+    plain, dear = {"sku": base, "price": "100000"}, {"sku": better, "price": "150000"}
+    goods = [{**one, "name": name, "kind": "service"} for one, name in zip((plain, dear), names, strict=True)]
+    service.made("/v1/products", goods)
+    text = {"title": "{{ price_diff | money }} 더", "body": "{{ base.name }} 대신", "benefit": "더 넓게, 더 빠르게"}
+    upsell = {"key": "up", "kind": "upsell", "products": [better], "trigger_products": [base], "message": {"ko": text}}
+    service.made("/v1/offers", {**upsell, "placements": ["pre_purchase"]})
+    swapped = {**upsell, "key": "down", "products": [base], "trigger_products": [better]}
+    assert service.post("/v1/offers", swapped).json()["field"] == "products"
+    arms = [{"key": "control", "weight": 0.2}, {"key": "t", "offer": "up", "weight": 0.8}]
+    metrics = {"primary": "acceptance_rate", "secondary": ["gross_profit_per_customer"]}
+    service.made("/v1/experiments", {"key": "e", "variants": arms, "metrics": metrics})
+    service.post("/v1/experiments/e/start")
+    treated: list[str] = []
+    for i in range(12):
+        asked = {"placement": "pre_purchase", "trigger": {"sku": base}, "locale": "ko"}
+        decision = service.decide(f"c{i}", context=asked, expose=True)["decisions"][0]
+        if decision["variant"] == "t":
+            treated.append(f"c{i}")
+            assert decision["offer"]["message"]["title"] == "₩50,000 더"
+    instead, beside, *_ = treated
+
+    def line(sku: str, price: str) -> dict[str, str]:
+        return {"sku": sku, "unit_price": price}
+
+    service.send(
+        {**order(instead, "1"), "lines": [line(better, "145000")]},
+        {**order(beside, "2"), "lines": [line(better, "150000"), line(base, "100000")]},
+    )
+    service.patch(f"/v1/products/{base}", {"price": "1"})
+    report = service.get("/v1/experiments/e/report").json()
+    assert arms_of(report, "acceptance_rate")["t"]["mean"] == pytest.approx(1 / len(treated))
+    assert report["money"][0]["attributed_revenue"] == 45_000
+
+
+def test_age_bands_and_the_unknown_are_groups_of_the_report(service: Service) -> None:
+    """S19, S23, S25: bands of age, once it has a purpose, and those who told no gender, each with a line of its own."""
+    purpose = {"name": "age", "type": "number", "purpose": "gifts by age"}
+    assert service.call("PUT", "/v1/attributes/age", purpose).status_code == 200
+    gender = {"name": "gender", "type": "text", "purpose": "clothes that fit"}
+    assert service.call("PUT", "/v1/attributes/gender", gender).status_code == 200
+    older, known = {"attribute": "age", "op": "gte", "value": 40}, {"attribute": "gender", "op": "exists"}
+    for priority, (key, rule) in enumerate(
+        {
+            "untold": {**known, "value": False},
+            "40-and-over": {"all": [{**known, "value": True}, older]},
+            "under-40": {"all": [{**known, "value": True}, {**older, "op": "lt"}]},
+        }.items()
+    ):
+        service.made("/v1/segments", {"key": key, "priority": priority, "rule": rule})
+    service.coffee_shop(segments=["untold", "40-and-over", "under-40"])
+    told: dict[str, int] = {}
+    for i in range(45):
+        age, gender_of = 25 + i, {"gender": "f" if i % 2 else "m"} if i % 3 else {}
+        said = {"age": age, **gender_of}
+        service.send({"id": f"p{i}", "type": "profile", "customer_id": f"c{i}", "attributes": said})
+        decision = service.decide(f"c{i}", context=AT_CHECKOUT, expose=True)["decisions"][0]
+        expected = "untold" if not gender_of else "40-and-over" if age >= 40 else "under-40"
+        assert (decision["enrolled"], decision["segment"]) == (True, expected)
+        told[expected] = told.get(expected, 0) + 1
+    report = service.get("/v1/experiments/coffee-addon/report").json()
+    assert {part["segment"]: part["n"] for part in report["segments"]} == told
+    assert min(told.values()) >= 10
+
+
+def test_a_holdout_is_measured_for_months(service: Service) -> None:
+    """S73: of those held out and of those in the programme, orders of 89 days count and those of the 91st do not."""
+    hold = [{"key": "held_out", "weight": 0.5}, {"key": "programme", "weight": 0.5}]
+    metrics = {"primary": "revenue_per_customer", "secondary": ["orders_per_customer"]}
+    plan = {"key": "hold", "holdout": "*", "variants": hold, "metrics": metrics, "window_days": 90}
+    service.made("/v1/experiments", plan)
+    assert service.post("/v1/experiments/hold/start").status_code == 200
+    service.coffee_shop()
+    arms: dict[str, list[str]] = {"held_out": [], "programme": []}
+    for i in range(24):
+        decision = service.decide(f"c{i}", context=AT_CHECKOUT, experiments=["coffee-addon"], expose=True)
+        shown = decision["decisions"][0]["reason"] != "HOLDOUT"
+        arms["programme" if shown else "held_out"].append(f"c{i}")
+    service.wait(days=89)
+    service.send(*(order(members[0], f"in-{arm}") for arm, members in arms.items()))
+    assert service.get("/v1/experiments/hold/report").json()["state"] == "running"
+    service.wait(days=2)
+    service.send(*(order(members[1], f"out-{arm}") for arm, members in arms.items()))
+    found = arms_of(service.get("/v1/experiments/hold/report").json(), "orders_per_customer")
+    for arm, members in arms.items():
+        assert (found[arm]["n"], found[arm]["mean"]) == (len(members), pytest.approx(1 / len(members)))
+
+
+@pytest.mark.parametrize("trouble", ["refund", "complaint"])
+def test_after_trouble_there_is_no_offer_for_so_many_days(service: Service, trouble: str) -> None:
+    """S54, S118: a refund or a complaint keeps offers away while the cool-down lasts; the arm stays."""
+    service.coffee_shop(variants=[{"key": "t", "offer": "capsules"}])
+    service.call("PUT", "/v1/settings", {"trouble_days": 14})
+    service.send(order("c1", "1"))
+    told = (
+        {"type": "refund", "refund_id": "r", "order_id": "1", "amount": "1"}
+        if trouble == "refund"
+        else {"type": "complaint"}
+    )
+    assert service.send({"id": "t", "customer_id": "c1", **told})["rejected"] == []
+
+    def seen() -> tuple[str, str | None]:
+        decision = service.decide("c1", context=AT_CHECKOUT)["decisions"][0]
+        return decision["reason"], decision["suppressed"]
+
+    assert seen() == ("SPLIT", "cooling_down")
+    service.wait(days=14)
+    assert seen() == ("SPLIT", None)
+
+
+def test_a_tag_and_an_open_complaint_decide_who_takes_part(service: Service) -> None:
+    """S118: both come as attributes, with a profile event or an import; who has an open complaint is left out."""
+    clear = {"any": [{"attribute": "open_complaint", "op": "exists", "value": False},
+                     {"attribute": "open_complaint", "op": "eq", "value": False}]}  # fmt: skip
+    rule = {"all": [{"attribute": "tags", "op": "contains", "value": "vip"}, clear]}
+    service.made("/v1/segments", {"key": "calm-vips", "rule": rule})
+    service.coffee_shop(segments=["calm-vips"])
+    for name, told in (
+        ("calm", {"tags": ["vip"]}),
+        ("angry", {"tags": ["vip"], "open_complaint": True}),
+        ("guest", {"open_complaint": False}),
+    ):
+        service.send({"id": name, "type": "profile", "customer_id": name, "attributes": told})
+    asked = {
+        name: service.decide(name, context=AT_CHECKOUT)["decisions"][0]["enrolled"]
+        for name in ("calm", "angry", "guest")
+    }
+    assert asked == {"calm": True, "angry": False, "guest": False}
+    service.send({"id": "solved", "type": "profile", "customer_id": "angry", "attributes": {"open_complaint": False}})
+    assert service.decide("angry", context=AT_CHECKOUT)["decisions"][0]["enrolled"] is True
+
+
+def test_what_was_looked_at_and_lies_in_the_cart_makes_an_audience(service: Service) -> None:
+    """S20, S72, S84: looked at that very product lately and did not buy it; and what the cart holds now."""
+    service.made("/v1/segments", {"key": "looked", "priority": 1, "rule": {"all": [
+        {"attribute": "days_since_view:coffee-machine", "op": "lte", "value": 3},
+        {"any": [{"attribute": "owned_skus", "op": "exists", "value": False},
+                 {"attribute": "owned_skus", "op": "not_in", "value": ["coffee-machine"]}]}]}})  # fmt: skip
+    rule = {"attribute": "cart_skus", "op": "contains", "value": "capsule-set"}
+    service.made("/v1/segments", {"key": "filling", "priority": 2, "rule": rule})
+    service.coffee_shop(segments=["looked", "filling"])
+
+    def segment(name: str) -> str | None:
+        told: str | None = service.decide(name, context={"placement": "checkout"})["decisions"][0]["segment"]
+        return told
+
+    view = {"type": "product_viewed", "sku": "coffee-machine"}
+    service.send(
+        *({"id": f"v-{name}", "customer_id": name, **view} for name in ("looks", "buys")),
+        {"id": "other", "type": "product_viewed", "customer_id": "other", "sku": "capsule-set"},
+        order("buys", "1", sku="coffee-machine"),
+        {"id": "cart", "type": "cart_updated", "customer_id": "fills", "cart": [{"sku": "capsule-set"}]},
+    )
+    assert [segment(name) for name in ("looks", "buys", "other", "fills")] == ["looked", None, None, "filling"]
+    service.wait(days=4)
+    service.send({"id": "empty", "type": "cart_updated", "customer_id": "fills", "cart": []})
+    assert [segment(name) for name in ("looks", "fills")] == [None, None]

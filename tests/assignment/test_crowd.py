@@ -22,7 +22,16 @@ PRODUCTS = {
     sku: Product(sku=sku, name=sku, price_micro=1, category=category)
     for sku, category in (("machine", "coffee"), ("mug", "coffee"), ("tea", "drinks"))
 }
-NAMES = (*FOLDED, "rating_mean:coffee", "rating_mean:drinks", "country", "age_band", "mixed", "nowhere")
+NAMES = (
+    *FOLDED,
+    "rating_mean:coffee",
+    "rating_mean:drinks",
+    "days_since_view:mug",
+    "country",
+    "age_band",
+    "mixed",
+    "nowhere",
+)
 MOMENTS = st.integers(NOW - 400 * DAY, NOW + DAY)
 PROFILES = st.builds(
     Profile,

@@ -192,6 +192,13 @@ class TestSegments:
         rules = ruleset(running(segments=("kr", "repeat")), segments=(KR, REPEAT))
         assert one(rules, country="KR", orders_count=3).segment == "repeat"
 
+    def test_of_equal_priorities_the_first_key_counts(self) -> None:
+        """S89: with one priority the key decides, in whatever order the experiment names its segments."""
+        tied = (structs.replace(KR, priority=5), structs.replace(REPEAT, priority=5))
+        for names in (("kr", "repeat"), ("repeat", "kr")):
+            rules = ruleset(running(segments=names), segments=tied)
+            assert one(rules, country="KR", orders_count=3).segment == "kr"
+
     def test_outside_all_segments_nobody_enters(self) -> None:
         """No segment holds: NOT_IN_SEGMENT."""
         rules = ruleset(running(segments=("kr", "repeat")), segments=(KR, REPEAT))

@@ -84,6 +84,17 @@ def test_a_product_that_makes_no_sense(shown: Offer, context: Context, expected:
     assert (decision.suppressed, decision.offer is None) == (expected, expected is not None)
 
 
+@pytest.mark.parametrize(("bought_days", "expected"), [(None, None), (29, "owned"), (31, None)])
+def test_a_consumable_is_offered_when_it_is_due(bought_days: int | None, expected: str | None) -> None:
+    """S32: beans that last thirty days are not offered to who bought them 29 days ago, and are two days later."""
+    beans = Product(sku="mug", name="Beans", price_micro=1, attributes={"lasts_days": 30})
+    arms = (Variant(key="t", weight=1.0, offer="x"),)
+    rules = ruleset(running(variants=arms), offers=(offer("mug"),), products=(beans,))
+    owned = {} if bought_days is None else {"mug": NOW - bought_days * DAY}
+    (decision,) = decide(rules, CustomerState(number=1, profile=Profile(owned=owned)), Request(unit="c"), NOW).decisions
+    assert decision.suppressed == expected
+
+
 def test_of_several_products_the_others_remain() -> None:
     """A cross-sell goes on with the products that may be shown."""
     assert decided(offer("gone", "mug", "capsules"), context=Context(cart=("mug",))).products == ("capsules",)
@@ -330,6 +341,26 @@ class TestMatches:
         """No trigger, no cart, no purchase: no_match."""
         assert self.picked(offer(match="affinity")) == ("no_match", ())
 
+    @pytest.mark.parametrize(
+        ("context", "owned", "expected"),
+        [
+            (Context(trigger_sku="machine"), {}, (None, ("capsules",))),
+            (Context(trigger_sku="machine", trigger_event="product_viewed"), {}, (None, ("capsules",))),
+            (Context(trigger_sku="machine", trigger_event="order_placed"), {}, ("owned", ())),
+            (Context(trigger_sku="machine", trigger_event="shipment_delivered"), {}, ("owned", ())),
+            (Context(trigger_sku="machine"), {"machine": NOW - DAY}, ("owned", ())),
+            (Context(trigger_sku="mug", trigger_event="order_placed"), {}, (None, ("capsules",))),
+            (Context(cart=("machine", "mug"), trigger_event="order_placed"), {}, (None, ("capsules",))),
+        ],
+        ids=["wanted", "looked at", "just bought", "just delivered", "owned", "consumable", "one of two"],
+    )
+    def test_nothing_stands_in_for_what_a_customer_has(
+        self, context: Context, owned: dict[str, int], expected: tuple[str | None, tuple[str, ...]]
+    ) -> None:
+        """S60: another machine is proposed to who looks for one, never to who has just bought one; another mug is."""
+        found = self.picked(offer(match="similar"), Profile(owned=owned), context=context)
+        assert found == expected
+
     def test_similar_is_the_category_by_price(self) -> None:
         """Without substitutes the nearest price of the same category."""
         assert self.picked(offer(match="similar"), context=Context(trigger_sku="capsules")) == (None, ("mug",))
@@ -344,6 +375,10 @@ class TestMatches:
         profile = Profile(viewed={"mug": NOW - 2 * DAY, "gone": NOW - DAY, "capsules": NOW - 31 * DAY})
         assert self.picked(offer(match="recently_viewed"), profile) == (None, ("mug",))
         assert self.picked(offer(match="recently_viewed"), Profile()) == ("no_match", ())
+        wider = ProjectSettings(viewed_days=32)
+        late = Profile(viewed={"capsules": NOW - 31 * DAY})
+        assert self.picked(offer(match="recently_viewed"), late) == ("no_match", ())
+        assert self.picked(offer(match="recently_viewed"), late, settings=wider) == (None, ("capsules",))
 
     def test_a_random_match_stays(self) -> None:
         """The same customer is offered the same product, and over customers all that may be shown appear."""

@@ -48,6 +48,19 @@ def test_broken_split_is_investigated() -> None:
     assert not report.quality.srm.ok
 
 
+@pytest.mark.parametrize(
+    ("key", "companion"), [("aov", "revenue_per_customer"), ("acceptance_rate", "offered_item_rate")]
+)
+def test_what_misleads_alone_has_its_companion(key: str, companion: str) -> None:
+    """S104, S105: order value comes with revenue per customer, acceptance with who bought anyway; asked for, once."""
+    experiment = plan(metrics=MetricPlan(primary=key))
+    report = report_of(experiment, crowd(experiment, sizes=(300, 300, 300)))
+    assert [(one.metric, one.companion) for one in report.metrics] == [(key, False), (companion, True)]
+    both = plan(metrics=MetricPlan(primary=key, secondary=(companion,)))
+    report = report_of(both, crowd(both, sizes=(300, 300, 300)))
+    assert [(one.metric, one.companion) for one in report.metrics] == [(key, False), (companion, False)]
+
+
 @pytest.mark.parametrize("seed", [35, 48, 61, 65])
 def test_a_segment_where_all_or_none_did_has_a_report(seed: int) -> None:
     """A handful of customers, all of one arm converted and none of the other: said or undetermined, never a crash."""

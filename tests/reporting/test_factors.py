@@ -85,6 +85,35 @@ def test_how_many_are_offered_is_a_factor() -> None:
     assert list(whole.factors) == ["product"]
 
 
+def test_framing_and_discount_are_told_apart() -> None:
+    """S42, S96: words and discount as two by two: words that feel like a deal win by themselves, at either price."""
+    plain, deal = (LocalizedText(body=words) for words in ("Take a filter.", "A filter, just for you."))
+    offers = tuple(
+        replace(offer(f"{percent}-{at}", percent=percent), message={"en": words})
+        for percent in (10, 20)
+        for at, words in enumerate((plain, deal))
+    )
+    said = told(offers, (0.0, 1.0, 0.0, 1.0)).factors
+    assert said is not None
+    assert said.factors == {
+        "discount": ("percent 10", "percent 20"),
+        "message": ("Take a filter.", "A filter, just for you."),
+    }
+    discount, message = said.choices
+    assert (message.levels, discount.levels) == (("A filter, just for you.",), ())
+
+
+def test_kinds_of_offers_are_compared_as_a_factor() -> None:
+    """S3: the same products as cross-sell and as order bump: the kind is what differs, and the better one is named."""
+    kinds = tuple(
+        replace(one, key=f"{kind}-{one.key}", kind=kind) for kind in ("cross_sell", "order_bump") for one in GRID[:2]
+    )
+    said = told(kinds, (0.0, 0.0, 1.0, 1.0)).factors
+    assert said is not None
+    assert said.factors["kind"] == ("cross_sell", "order_bump")
+    assert said.choices[list(said.factors).index("kind")].levels == ("order_bump",)
+
+
 def test_a_main_effect_is_the_regressions() -> None:
     """Timing's effect and p-value are those of the saturated regression with HC2, averaged over the products."""
     size, gains = 1_500, (0.0, 0.4, 0.3, 0.9)

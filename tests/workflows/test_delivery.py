@@ -153,6 +153,76 @@ def test_control_is_exposed_at_the_same_trigger(service: Service, box: Mailbox) 
     assert arms["control"] > 0
 
 
+def test_timings_are_compared_from_one_origin(service: Service, box: Mailbox) -> None:
+    """S64, S99: at once, a day later and on delivery, all exposed at the order; each is mailed at its own time."""
+    service.made("/v1/products", COFFEE)
+    timings: dict[str, dict[str, Any]] = {
+        "at-once": {},
+        "next-day": {"delay_seconds": 86_400},
+        "on-delivery": {"stage": "delivered"},
+    }
+    for key, timing in timings.items():
+        service.made("/v1/offers", {**MAILED, "key": key, "timing": {"trigger": "order_placed", **timing}})
+    arms = [{"key": "control", "weight": 0.25}, *({"key": key, "offer": key, "weight": 0.25} for key in timings)]
+    service.made("/v1/experiments", {**COFFEE_ADDON, "variants": arms, "metrics": {"primary": "aov"}})
+    service.post("/v1/experiments/coffee-addon/start")
+    until(service, 9)
+    names = [f"c{i}" for i in range(24)]
+    for name in names:
+        meets(service, name)
+        buys(service, name, order=name)
+
+    def came() -> set[str]:
+        service.deliver()
+        new = {to.partition("@")[0] for to, _ in box.taken}
+        box.taken.clear()
+        return new
+
+    found = {"at-once": came()}
+    service.wait(days=1)
+    found["next-day"] = came()
+    service.wait(days=1)
+    for name in names:
+        ships(service, name, "delivered", order=name)
+    found["on-delivery"] = came()
+    members: dict[str, set[str]] = {arm: set() for arm in ("control", *timings)}
+    for name in names:
+        person = service.get(f"/v1/customers/{name}/export").json()
+        (exposure,), (bought,) = person["exposures"], person["orders"]
+        assert exposure["occurred_at"] == bought["occurred_at"]
+        members[exposure["variant"]].add(name)
+    assert found == {arm: who for arm, who in members.items() if arm != "control"}
+
+
+def test_what_the_order_holds_is_not_offered_with_it(service: Service, box: Mailbox) -> None:
+    """S49: who bought machine and capsules together is mailed no capsules, and stays in the arm with the reason."""
+    set_up(service)
+    until(service, 9)
+    meets(service, "c1")
+    lines = [{"sku": sku, "unit_price": "1000"} for sku in ("coffee-machine", "capsule-set")]
+    service.send({"id": "o", "type": "order", "customer_id": "c1", "order_id": "o", "lines": lines})
+    service.wait(seconds=3_700)
+    assert (service.deliver(), fates(service)) == (0, [])
+    (exposure,) = service.get("/v1/customers/c1/export").json()["exposures"]
+    assert (exposure["variant"], exposure["suppressed"]) == ("t", "in_cart")
+
+
+def test_who_complains_meanwhile_is_offered_nothing(service: Service, box: Mailbox) -> None:
+    """S48, S118: a complaint between order and delivery keeps the offer back, where the shop has a cool-down."""
+    set_up(service, {**MAILED, "timing": {"trigger": "order_placed", "stage": "delivered"}})
+    service.call("PUT", "/v1/settings", {"trouble_days": 30})
+    until(service, 9)
+    for name in ("c1", "c2"):
+        meets(service, name)
+        buys(service, name, order=name)
+    service.send({"id": "angry", "type": "complaint", "customer_id": "c1"})
+    for name in ("c1", "c2"):
+        ships(service, name, "delivered", order=name)
+    assert service.deliver() == 1
+    assert [to for to, _ in box.taken] == ["c2@mail.test"]
+    assert fates(service) == [("suppressed", "cooling_down"), ("released", None)]
+
+
 def test_a_webhook_is_told_what_is_due(service: Service, receiver: Receiver) -> None:
     """S63: a push offer falls due as `offer.due` with everything the shop's sender needs."""
     set_up(service, TOLD)

@@ -97,6 +97,24 @@ def test_harm_pauses_by_itself_once_and_goes_on_when_acknowledged(service: Servi
     assert [one["metric"] for one in service.get(KEY).json()["halts"]] == ["unsubscribe_rate", "complaint_rate"]
 
 
+def test_customers_who_say_no_are_a_guardrail(service: Service) -> None:
+    """S53: "not interested" is a metric of the shop's own, counted per arm; where it is harm, the experiment pauses."""
+    no = {"key": "said-no", "kind": "proportion", "better": "down", "value": {"event": "offer_declined"}}
+    service.made("/v1/metrics", no)
+    arms = exposed(service, metrics={"primary": "revenue_per_customer", "guardrails": ["said-no"]})
+    assert looks(service) == []
+    service.send(
+        *(
+            {"id": f"no-{one}", "type": "offer_declined", "customer_id": one, "offer": "capsules"}
+            for one in arms["capsules-20"][:40]
+        )
+    )
+    assert looks(service) == ["coffee-addon"]
+    (why,) = service.get(KEY).json()["halts"]
+    assert (why["metric"], why["variant"]) == ("said-no", "capsules-20")
+    assert why["estimate"] == pytest.approx(40 / len(arms["capsules-20"]), abs=1e-6)
+
+
 def test_nothing_pauses_without_harm_or_where_it_is_switched_off(service: Service) -> None:
     """Alike in both arms is no harm; `auto_pause: false` leaves it to a person, and may be changed while it runs."""
     arms = exposed(service)

@@ -56,7 +56,7 @@ def needs_of(metrics: Iterable[str], *, adjust: bool = True, money: bool = True,
     """The sums for `metrics` (keys of the contract), for what is always counted, and on request for more.
 
     Args:
-        metrics: keys of the contract; `offered_item_rate` joins `acceptance_rate`.
+        metrics: keys of the contract; companions join them.
         adjust: with what is known from before the exposure, for variance reduction.
         money: with the steps of the waterfall.
         course: `money` or `count`: with outcomes by part of the window, for the course of the effect.

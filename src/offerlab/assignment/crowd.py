@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from offerlab.assignment.columns import Truths, Values
-from offerlab.assignment.profile import SHORTEST_DAYS, YEAR_DAYS, by_category
+from offerlab.assignment.profile import SHORTEST_DAYS, YEAR_DAYS, by_category, since_views
 from offerlab.domain.clock import DAY
 from offerlab.domain.customer import Profile
 from offerlab.domain.money import exponent
@@ -164,7 +164,7 @@ class _Filling:
 
     def _lists(self, profile: Profile) -> None:
         if self.by_category:
-            found = by_category(profile, self.products)
+            found = by_category(profile, self.products) | since_views(profile, self.now)
             for name, values in self.by_category.items():
                 values.append(_told(profile, name, found.get(name)))
         for name, values in self.lists.items():

@@ -3,6 +3,7 @@
 - `curated`: the offer's own products;
 - `affinity`: complements of what the moment is about, `similar`: its substitutes, else its category by price; an
   upsell takes its upgrades either way;
+  Nothing stands in for a thing that the customer has, or has just bought, while one of it is enough;
 - `recently_viewed`: the customer's last views; `random`: drawn by hash, the same for a customer for ever.
 
 What the moment is about: the trigger's sku, else the cart, else the latest purchase. An offer that names products
@@ -24,6 +25,9 @@ from offerlab.domain.product import Product, Relation
 
 MATCHED: Final = frozenset(("affinity", "similar"))
 """Matches that look at relations, and that an affinity floor binds."""
+
+_BOUGHT: Final = ("order_placed", "shipment_")
+"""Triggers that speak of something bought."""
 
 _TRIES: Final = 50
 """How many products a random draw looks at before it gives up."""
@@ -99,13 +103,38 @@ def candidates(shelf: Shelf, offer: Offer, seen: Seen, draw: tuple[str, str]) ->
         case "affinity":
             found = _related(shelf, shelf.complements, skus)
         case "similar":
-            found = _similar(shelf, skus)
+            found = _similar(shelf, _wanting(shelf, seen, skus))
         case "recently_viewed":
             found = _viewed(shelf, seen.profile, seen.now - seen.viewed_days * DAY)
         case _:
             found = _random(shelf, offer.products or shelf.skus, draw)
     allowed = frozenset(offer.products)
     return (one for one in found if not allowed or one.product.sku in allowed)
+
+
+def is_stocked(product: Product, profile: Profile, now: int) -> bool:
+    """Whether the customer has this and needs no other: it is durable, or what they bought last still lasts."""
+    bought = profile.owned.get(product.sku)
+    if bought is None:
+        return False
+    return product.durable or (product.lasts_days is not None and now - bought < product.lasts_days * DAY)
+
+
+def stood_for(shelf: Shelf, seen: Seen) -> bool:
+    """Whether something that the moment is about needs no stand-in, because the customer has it."""
+    skus = bases(seen.context, seen.profile)
+    return len(_wanting(shelf, seen, skus)) < len(skus)
+
+
+def _wanting(shelf: Shelf, seen: Seen, skus: tuple[str, ...]) -> tuple[str, ...]:
+    """The skus for which a stand-in makes sense."""
+    just = (seen.context.trigger_event or "").startswith(_BOUGHT)
+
+    def has(product: Product) -> bool:
+        mine = just and (product.durable or product.lasts_days is not None)
+        return mine or is_stocked(product, seen.profile, seen.now)
+
+    return tuple(sku for sku in skus if (product := shelf.products.get(sku)) is None or not has(product))
 
 
 def bases(context: Context, profile: Profile) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from offerlab.domain.clock import DAY
 from offerlab.domain.customer import PROFILED, CustomerState, Profile
 from offerlab.domain.money import exponent
 from offerlab.domain.product import Product
-from offerlab.domain.segment import RATING_OF
+from offerlab.domain.segment import RATING_OF, VIEW_OF
 
 _COUNTED: Final[dict[str, object]] = {
     "orders_count": 0,
@@ -66,6 +66,7 @@ def attributes_of(
     found = _folded(state.profile, now, currency) if folded else {}
     if folded and products is not None:
         found.update(by_category(state.profile, products))
+        found.update(since_views(state.profile, now))
     for name, (_, value) in told.items():
         found[name] = value
     found.update(given)
@@ -105,6 +106,11 @@ def by_category(profile: Profile, products: Mapping[str, Product]) -> dict[str, 
     found["owned_categories"] = _categories(profile.owned, products)
     found["viewed_categories"] = _categories(profile.viewed, products)
     return found
+
+
+def since_views(profile: Profile, now: int) -> dict[str, object]:
+    """How long ago the customer last looked at each product, in days."""
+    return {f"{VIEW_OF}{sku}": (now - at) / DAY for sku, at in profile.viewed.items()}
 
 
 def _categories(skus: Iterable[str], products: Mapping[str, Product]) -> tuple[str, ...]:

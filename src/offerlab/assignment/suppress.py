@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from offerlab.assignment.hashing import salt_of
-from offerlab.assignment.matching import MATCHED, Found, Seen, Shelf, candidates
+from offerlab.assignment.matching import MATCHED, Found, Seen, Shelf, candidates, is_stocked, stood_for
 from offerlab.assignment.moment import Moment, moment_of
 from offerlab.domain.clock import DAY, SECOND, from_micros
 from offerlab.domain.customer import CustomerState, product_declined, step_of
@@ -112,7 +112,7 @@ def display_of(offer: Offer, shelf: Shelf, settings: ProjectSettings, *, moment:
             or offer.channel in SENT
             or not SENT_PLACEMENTS.isdisjoint(offer.placements)
             or len(products) < len(offer.products)
-            or any(product.sold_out or product.durable for product in products)
+            or any(product.sold_out or product.durable or product.lasts_days for product in products)
         ),
     )
 
@@ -226,12 +226,17 @@ def _products(display: Display, case: Case) -> Verdict:
         if blocked is None:
             return Verdict(None, (found.product.sku,))
         first = first or blocked
+    if first is None and offer.match == "similar" and offer.kind != "upsell" and stood_for(case.shelf, _seen(case)):
+        return Verdict("owned")
     return Verdict(first or "no_match")
 
 
+def _seen(case: Case) -> Seen:
+    return Seen(case.request.context, case.state.profile, case.now, case.settings.viewed_days)
+
+
 def _matches(display: Display, case: Case) -> Iterator[Found]:
-    seen = Seen(case.request.context, case.state.profile, case.now, case.settings.viewed_days)
-    return candidates(case.shelf, display.offer, seen, (display.salt, case.request.unit or ""))
+    return candidates(case.shelf, display.offer, _seen(case), (display.salt, case.request.unit or ""))
 
 
 def _own_products(display: Display, case: Case, cart: frozenset[str]) -> Verdict:
@@ -267,7 +272,7 @@ def _blocked(product: Product, case: Case, cart: frozenset[str]) -> Suppression 
     profile = case.state.profile
     if product.sold_out:
         return "out_of_stock"
-    if product.durable and product.sku in profile.owned:
+    if is_stocked(product, profile, case.now):
         return "owned"
     if product.sku in cart:
         return "in_cart"

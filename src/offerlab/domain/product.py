@@ -17,7 +17,8 @@ class Product(Struct, frozen=True, kw_only=True):
     Attributes:
         price_micro, unit_cost_micro: millionths of the major unit; no cost means that profit can't be shown.
         stock: pieces left; None is unlimited.
-        attributes: the shop's own facts; `durable: true` means nobody needs a second one.
+        attributes: the shop's own facts; `durable: true` means nobody needs a second one, `lasts_days: 30` that nobody
+            needs the next one before.
     """
 
     sku: str
@@ -33,6 +34,12 @@ class Product(Struct, frozen=True, kw_only=True):
     def durable(self) -> bool:
         """Whether one is enough for a customer."""
         return self.attributes.get("durable") is True
+
+    @property
+    def lasts_days(self) -> float | None:
+        """For how many days a customer has enough of it; None: nobody said."""
+        told = self.attributes.get("lasts_days")
+        return told if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else None
 
     @property
     def sold_out(self) -> bool:

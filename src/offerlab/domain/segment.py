@@ -46,15 +46,20 @@ BY_CATEGORY: Final = frozenset(("owned_categories", "viewed_categories"))
 RATING_OF: Final = "rating_mean:"
 """Before the name of a category: the mean of the customer's own ratings there."""
 
+VIEW_OF: Final = "days_since_view:"
+"""Before a sku: days since the customer last looked at that product; missing where they never did."""
+
+_NAMED: Final = (RATING_OF, VIEW_OF)
+
 
 def is_folded(attribute: str) -> bool:
     """Whether the service itself knows this attribute from events."""
-    return attribute in FOLDED or attribute.startswith(RATING_OF)
+    return attribute in FOLDED or attribute.startswith(_NAMED)
 
 
 def needs_catalogue(attribute: str) -> bool:
-    """Whether folding this attribute asks to which category a product belongs."""
-    return attribute in BY_CATEGORY or attribute.startswith(RATING_OF)
+    """Whether this attribute speaks of products one by one, or of their categories: folded only where a rule asks."""
+    return attribute in BY_CATEGORY or attribute.startswith(_NAMED)
 
 
 class Condition(Struct, frozen=True, tag="condition"):

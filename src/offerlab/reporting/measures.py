@@ -127,14 +127,19 @@ COSTED: Final = frozenset(("profit", "goods"))
 """Values that can't be known when a line has no unit cost."""
 
 
+_COMPANIONS: Final = {"acceptance_rate": "offered_item_rate", "aov": "revenue_per_customer"}
+"""What never stands alone: an acceptance rate hides who would have bought anyway, AOV who does not buy any more."""
+
+
 def measured(metrics: Iterable[str]) -> tuple[str, ...]:
-    """The metrics to work out when `metrics` are asked for: `offered_item_rate` joins `acceptance_rate`."""
+    """The metrics to work out when `metrics` are asked for, each with its companion behind it."""
     wanted = dict.fromkeys(metrics)
     keys: list[str] = []
     for key in wanted:
         keys.append(key)
-        if key == "acceptance_rate" and "offered_item_rate" not in wanted:
-            keys.append("offered_item_rate")
+        companion = _COMPANIONS.get(key)
+        if companion is not None and companion not in wanted:
+            keys.append(companion)
     return tuple(keys)
 
 

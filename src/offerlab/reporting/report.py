@@ -195,7 +195,8 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     """One metric of the plan; every metric of the experiment has one, also when nothing can be said.
 
     Attributes:
-        role: as planned; `companion` marks `offered_item_rate` where `acceptance_rate` asked for it.
+        role: as planned; `companion` marks `offered_item_rate` where `acceptance_rate` asked for it, and
+            `revenue_per_customer` where `aov` did.
         causal: False where only buyers are looked at, whom the offer itself selects.
         undetermined: why the metric as a whole can't be said (no cost data, no accepting arm, …).
         name: what the shop calls its own metric.
@@ -491,7 +492,8 @@ class Money(Struct, frozen=True, kw_only=True):
         roi: incremental profit over incremental cost of the offer.
         quantiles: 20 equally likely values of net profit per 1,000 customers (normal, flat prior).
         incremental_revenue: difference of means times the customers of the arm.
-        attributed_revenue: what accepting customers paid for offered items; not what the offer added, never summed.
+        attributed_revenue: what accepting customers paid for offered items, for an upgrade beyond the price of its
+            base at the start; not what the offer added, never summed.
     """
 
     variant: str

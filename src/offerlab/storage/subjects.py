@@ -22,6 +22,7 @@ from offerlab.storage.tables import (
     refund_lines,
     refunds,
     replies,
+    variants,
 )
 
 BEHAVIOUR: Final = ("product_viewed", "cart_updated")
@@ -42,8 +43,10 @@ class Request(Struct, frozen=True):
 
 
 def facts_of(connection: Connection, project_id: int, numbers: Sequence[int]) -> dict[str, list[dict[str, Any]]]:
-    """Every row about a person under any of their numbers, by what it is, in order of time."""
+    """Every row about a person under any of their numbers, by what it is, in order of time; arms go by their keys."""
     keys = {row.id: row.key for row in connection.execute(select(experiments.c.id, experiments.c.key))}
+    listed = connection.execute(select(variants.c.experiment_id, variants.c.position, variants.c.key))
+    arms = {(row.experiment_id, row.position): row.key for row in listed}
     bought = _rows(connection, orders, project_id, numbers)
     back = _rows(connection, refunds, project_id, numbers)
     lines = _lines(connection, order_lines, project_id, [order["event_id"] for order in bought])
@@ -53,13 +56,13 @@ def facts_of(connection: Connection, project_id: int, numbers: Sequence[int]) ->
     picked = _lines(connection, exposure_skus, project_id, [exposure["event_id"] for exposure in seen])
     placed = connection.execute(select(assignments).where(assignments.c.customer.in_(numbers))).mappings()
     return {
-        "assignments": [_named(dict(row), keys) for row in placed],
+        "assignments": [_named(dict(row), keys, arms) for row in placed],
         "exposures": [
-            {**_named(row, keys), "skus": [one["sku"] for one in picked.get(row["event_id"], [])]} for row in seen
+            {**_named(row, keys, arms), "skus": [one["sku"] for one in picked.get(row["event_id"], [])]} for row in seen
         ],
         "orders": [{**order, "lines": lines.get(order["event_id"], [])} for order in bought],
         "refunds": [{**refund, "lines": parts.get(refund["event_id"], [])} for refund in back],
-        "interactions": [_named(row, keys) for row in _rows(connection, interactions, project_id, numbers)],
+        "interactions": [_named(row, keys, arms) for row in _rows(connection, interactions, project_id, numbers)],
     }
 
 
@@ -82,11 +85,11 @@ def _lines(connection: Connection, table: Table, project_id: int, events: list[s
     return found
 
 
-def _named(row: dict[str, Any], keys: dict[int, str]) -> dict[str, Any]:
-    """The row with the experiment's key in place of its number."""
+def _named(row: dict[str, Any], keys: dict[int, str], arms: dict[tuple[int, int], str]) -> dict[str, Any]:
+    """The row with the keys of experiment and arm in place of their numbers."""
     number = row.pop("experiment_id")
     row.pop("customer", None)
-    return {"experiment": keys.get(number), **row}
+    return {"experiment": keys.get(number), **row, "variant": arms.get((number, row["variant"]))}
 
 
 def wipe(connection: Connection, project_id: int, numbers: Sequence[int]) -> int:
