@@ -1,5 +1,8 @@
 """Define, decide, expose, order: the loop that everything else stands on."""
 
+import pytest
+
+from offerlab.errors import Unavailable
 from support.service import AT_CHECKOUT, Service
 
 
@@ -78,6 +81,29 @@ def test_exposures_come_by_token_and_by_name(service: Service) -> None:
         (6, "invalid_token"),
         (7, "invalid_customer_id"),
     ]
+
+
+def test_an_exposure_that_can_not_be_judged_now_is_no_bad_one(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store does not tell who somebody is, the sender is asked to come again; the same event then counts."""
+    service.coffee_shop()
+    event = {
+        "id": "e",
+        "type": "exposure",
+        "customer_id": "c",
+        "experiment": "coffee-addon",
+        "occurred_at": service.at(),
+    }
+
+    def away(*_: object) -> None:
+        raise Unavailable("the store can't be reached")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(service.app.serving._states, "read", away)
+        assert service.post("/v1/events", {"events": [event]}).status_code == 503
+    assert service.get("/v1/events/rejected").json()["items"] == []
+    assert service.send(event)["accepted"] == 1
 
 
 def test_an_event_counts_once_and_a_changed_one_is_told(service: Service) -> None:

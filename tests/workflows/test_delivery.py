@@ -332,6 +332,33 @@ def test_the_night_puts_off(service: Service, box: Mailbox) -> None:
     assert service.deliver() == 1
 
 
+@pytest.mark.parametrize("order_first", [True, False], ids=["order-first", "order-last"])
+@pytest.mark.parametrize(("said_s", "sent"), [(-60, 1), (0, 1), (60, 0)], ids=["before", "at once", "after"])
+def test_consent_and_order_may_come_together(
+    service: Service,
+    box: Mailbox,
+    order_first: bool,  # noqa: FBT001 - a case
+    said_s: int,
+    sent: int,
+) -> None:
+    """One batch holds the tick and the order: the tick counts if it came no later, wherever in the batch it stands."""
+    set_up(service)
+    until(service, 9)
+    at, said = service.at(seconds=-120), service.at(seconds=-120 + said_s)
+    told = {"email": "c1@mail.test", "country": "KR"}
+    lines = [{"sku": "coffee-machine", "unit_price": "129000"}]
+    batch: list[dict[str, Any]] = [
+        {"id": "p", "type": "profile", "customer_id": "c1", "attributes": told, "occurred_at": said},
+        {"id": "c", "type": "consent", "customer_id": "c1", "channel": "email", "granted": True, "occurred_at": said},
+        {"id": "o", "type": "order", "customer_id": "c1", "order_id": "o", "lines": lines, "occurred_at": at},
+    ]
+    assert service.send(*(reversed(batch) if order_first else batch))["accepted"] == 3
+    (exposure,) = service.get("/v1/customers/c1/export").json()["exposures"]
+    assert exposure["suppressed"] == (None if sent else "consent")
+    service.wait(seconds=3_600)
+    assert (service.deliver(), len(box.taken)) == (sent, sent)
+
+
 @pytest.mark.parametrize("when", ["before", "between"])
 def test_without_consent_nothing_goes(service: Service, box: Mailbox, when: str) -> None:
     """P1, P12: no consent at the order is logged with the exposure; one withdrawn before the due time is obeyed."""

@@ -4,18 +4,23 @@ Where any arm of an experiment is delivered by us, its moment comes with an even
 arm is exposed there, control included, and the offers wait in the store for their time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from offerlab.domain.clock import SECOND
 from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import Context, Decision
-from offerlab.domain.event import Event, Interaction, Order, Planned
+from offerlab.domain.event import Event, Exposure, Interaction, Order, Planned
 from offerlab.domain.experiment import Experiment
 from offerlab.domain.offer import Offer
 from offerlab.domain.touchpoint import TRIGGERS, channel_at
+from offerlab.intake.folding import fold
 
 _SERVES: Final = ("running", "stopped")
+_TOLD: Final = ("profile", "consent", "unsubscribe")
+"""Events that say what a customer is and wants, rather than what they did."""
 
 
 def automatic_of(experiments: Iterable[Experiment], offers: Mapping[str, Offer]) -> dict[str, tuple[str, ...]]:
@@ -40,6 +45,33 @@ def trigger_of(event: Event) -> str | None:
             return event.type
         case _:
             return None
+
+
+def state_at(event: Event, state: CustomerState, said: Sequence[Event], *, currency: str) -> CustomerState:
+    """The customer as known at an event: from the store, and from what else came with it.
+
+    A shop sends the tick below "write to me" and the order together; the order must not be judged without it. So what
+    happened before counts, and of the same moment what the customer told us; not what they did, or two orders of one
+    moment would each be the other's past.
+
+    Args:
+        event: that sets something off.
+        state: as stored.
+        said: the customer's events of the same batch, in any order.
+        currency: of the project.
+    """
+    earlier = [
+        one
+        for one in said
+        if one.occurred_at < event.occurred_at or (one.occurred_at == event.occurred_at and one.type in _TOLD)
+    ]
+    if not earlier:
+        return state
+    profile = state.profile
+    for one in sorted(earlier, key=lambda one: (one.occurred_at, one.id)):
+        if not isinstance(one.fact, Exposure):
+            profile = fold(profile, one, currency=currency)
+    return replace(state, profile=profile)
 
 
 def moment_of_event(event: Event, trigger: str, state: CustomerState, wanted: frozenset[str]) -> Context:

@@ -15,14 +15,14 @@ from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import ANYWHERE, Context, Request
 from offerlab.domain.event import CLIENT_MAY_SEND, Event, Exposure, Fact, Planned, Rejection
 from offerlab.domain.naming import unit_of
-from offerlab.errors import OfferLabError
+from offerlab.errors import OfferLabError, Unavailable
 from offerlab.intake.arrival import Arrival
 from offerlab.intake.canonical import customer_of, decode, event_of, fact_of, is_ahead, occurred, type_of
 from offerlab.intake.native import Native, NativeExposure, NativeProfile
 from offerlab.intake.samples import sample_of
 from offerlab.storage.customers import digest_of
 from offerlab.storage.events import OBJECTIONS, Outcome
-from offerlab.workflows.planning import moment_of_event, order_of_event, plan_for, planned_of, trigger_of
+from offerlab.workflows.planning import moment_of_event, order_of_event, plan_for, planned_of, state_at, trigger_of
 from offerlab.workflows.serving import Serving, exposure_of
 from offerlab.workflows.snapshot import Snapshot
 from offerlab.workflows.tally import REMEMBERED, Latest, Tally
@@ -233,10 +233,14 @@ class _Translator:
                 self._reject(arrival.said, arrival.raw)
             else:
                 self._take(arrival, arrival.said, index)
+        if self._automatic:
+            self._set_off_all()
 
     def _take(self, arrival: Arrival, native: Native, index: int) -> None:
         try:
             events = self._events(native)
+        except Unavailable:
+            raise
         except OfferLabError as error:
             code = error.item_code if isinstance(error, Refusal) else _code(error)
             said = Rejection(index=index, code=code, detail=error.detail, id=native.id, type=type_of(native))
@@ -265,16 +269,28 @@ class _Translator:
             native = publishable_part(native)
         if isinstance(native, NativeExposure):
             return self._exposures(native)
-        event = event_of(native, fact_of(native, self._catalogue), now=self._now)
-        return self._set_off(event) if self._automatic else [event]
+        return [event_of(native, fact_of(native, self._catalogue), now=self._now)]
 
-    def _set_off(self, event: Event) -> list[Event]:
+    def _set_off_all(self) -> None:
+        """Set off what the batch sets off, once all of it is read: a customer's own words in it count, wherever."""
+        batch = list(zip(self.events, self.owners, strict=True))
+        said: dict[str, list[Event]] = {}
+        for event, _ in batch:
+            said.setdefault(event.customer, []).append(event)
+        self.events, self.owners = [], []
+        for event, owner in batch:
+            made = self._set_off(event, said[event.customer])
+            self.events += made
+            self.owners += [owner] * len(made)
+
+    def _set_off(self, event: Event, said: Sequence[Event]) -> list[Event]:
         """The event with what it sets off: exposures of all arms, and offers that wait for their time."""
         trigger = trigger_of(event)
         keys = None if trigger is None else self._snapshot.automatic.get(trigger)
         if trigger is None or not keys:
             return [event]
-        snapshot, state = self._snapshot, self._state(event.customer)
+        snapshot = self._snapshot
+        state = state_at(event, self._state(event.customer), said, currency=snapshot.project.currency)
         wanted = {sku for key in keys for sku in self._triggers(key)}
         context = moment_of_event(event, trigger, state, frozenset(wanted))
         request = Request(unit=event.customer, context=context, experiments=keys)
@@ -288,6 +304,7 @@ class _Translator:
                 customer=event.customer,
                 occurred_at=event.occurred_at,
                 digest=event.digest,
+                raw=event.raw,
                 fact=exposure_of(snapshot, one, one.suppressed, context),
             )
             for one in enrolled
