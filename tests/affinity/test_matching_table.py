@@ -87,6 +87,13 @@ def test_lines_are_counted_through_quoted_line_breaks() -> None:
     assert table.bad_rows == (BadRow(4, "no_product", ""),)
 
 
+def test_a_row_that_is_no_csv_ends_the_table() -> None:
+    """What stands before a quote without its partner is taken; the quote is told with its line, nothing is guessed."""
+    table = read_matching_table('product,cross_sell,upsell\na,b,\nc,"' + "d" * 200_000 + "\n")
+    assert [(r.sku, r.target) for r in table.relations] == [("a", "b")]
+    assert [(row.line, row.problem) for row in table.bad_rows] == [(3, "unreadable")]
+
+
 @pytest.mark.parametrize(
     ("text", "missing"), [("", "product"), ("a,b,c\n", "product"), ("product,upsell\nm,s\n", "cross_sell")]
 )

@@ -9,6 +9,7 @@ from offerlab.affinity.counting import Counts, count
 from offerlab.affinity.ease import Ease
 from offerlab.affinity.offline import Cases, compare, evaluate, hide_one, next_baskets
 from offerlab.affinity.strategies import BEST, Confidence, Cosine, Count, ItemKnn, Jaccard, Lift, Popularity, Strategy
+from offerlab.errors import InvalidInput
 
 from .shops import baskets_of, online_retail, random_baskets, seeded
 
@@ -163,3 +164,10 @@ def test_cases_need_no_customers() -> None:
     """Baskets of strangers are asked like any other, each standing alone."""
     baskets: Baskets = baskets_of("ab", "ab")
     assert hide_one(baskets, baskets.items, seeded()).customers.tolist() == [UNKNOWN, UNKNOWN]
+
+
+def test_without_a_case_there_is_no_score() -> None:
+    """Baskets of which none can be asked about are refused in words, not divided by."""
+    baskets = baskets_of("a", "b")
+    with pytest.raises(InvalidInput, match="no case"):
+        evaluate(count(baskets), Popularity(), hide_one(baskets, baskets.items, seeded()), seeded())

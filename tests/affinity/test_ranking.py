@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from offerlab import affinity
 from offerlab.affinity.counting import Counts, count
 from offerlab.affinity.ease import Ease
-from offerlab.affinity.ranking import NOBODY, best_of, complete, rank
+from offerlab.affinity.ranking import NOBODY, best_of, rank
 from offerlab.affinity.strategies import (
     BEST,
     Confidence,
@@ -164,21 +164,6 @@ def test_an_unknown_item_is_named() -> None:
     """Asking for an item that nobody bought is an error that names it."""
     with pytest.raises(NotFound, match="teapot"):
         rank(count(baskets_of("ab")), Count()).of("teapot")
-
-
-def test_a_cart_is_completed_as_a_whole(counts: Counts) -> None:
-    """The scores of a cart's items add up; nothing in the cart is proposed, unknown items do not disturb."""
-    scored = scores_of(counts, Cosine())
-    cart = [counts.items[2], counts.items[7], "never heard of"]
-    total = scored.rows(2, 3)[0] + scored.rows(7, 8)[0]
-    wanted = sorted((-total[j], j) for j in range(12) if j not in {2, 7} and total[j] > 0)[:4]
-    found = complete(counts, scored, cart, top=4)
-    assert [(counts.items[j], place) for place, (_, j) in enumerate(wanted, 1)] == [(m.sku, m.place) for m in found]
-
-
-def test_a_cart_of_strangers_gets_nothing(counts: Counts) -> None:
-    """A cart without a known item has no matches, which is no error."""
-    assert complete(counts, scores_of(counts, Count()), ["nobody knows me"]) == ()
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=4), st.integers(1, 8))

@@ -8,8 +8,9 @@ import pytest
 from messaging.shop import body_of, capsule_context, failure_of, one, upgrade_context
 from offerlab.domain.offer import LocalizedText
 from offerlab.errors import InvalidDefinition
+from offerlab.messaging.languages import choose_locale, is_korean
 from offerlab.messaging.message import compile_message, depends_on_customer, depends_on_trigger, template_hash
-from offerlab.messaging.render import Rendered, Unrendered, choose_locale, render
+from offerlab.messaging.render import Rendered, Unrendered, render
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,12 @@ def test_the_three_texts_of_a_message() -> None:
 def test_language_is_chosen_exactly_then_loosely(given_tags: list[str], wanted: str | None, chosen: str | None) -> None:
     """Exact tag, then its language, then English, then the first given (design, section 4)."""
     assert chosen == choose_locale(given_tags, wanted)
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("ko", True), ("KO_kr", True), ("kok-IN", False), ("", False)])
+def test_korean_is_a_language_not_two_letters(tag: str, expected: bool) -> None:  # noqa: FBT001 - expected
+    """Konkani begins with the same letters."""
+    assert is_korean(tag) is expected
 
 
 def test_money_follows_the_language_spoken() -> None:

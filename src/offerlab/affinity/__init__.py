@@ -15,7 +15,7 @@ __all__ = ["rank"]
 def __getattr__(name: str) -> object:
     """`affinity.rank`, imported when it is first asked for: scipy takes half a second that serving must not wait."""
     if name != "rank":
-        raise AttributeError(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from offerlab.affinity.ranking import rank  # noqa: PLC0415 - see above
 
     return rank

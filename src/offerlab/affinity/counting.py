@@ -16,8 +16,8 @@ class Counts(Struct, frozen=True, eq=False):
 
     Attributes:
         baskets: what was counted.
-        unit: whether a basket or a customer counts once. A customer's unit is everything he ever bought, so that a
-            pair bought a hundred times by one reseller counts once.
+        unit: whether a basket or a customer counts once. A customer's unit is everything they ever bought, so that
+            a pair bought a hundred times by one reseller counts once.
         total: number of units.
         singles: units that hold the item, one per item.
         pairs: items x items, units that hold both; symmetric, nothing on the diagonal.

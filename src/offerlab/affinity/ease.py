@@ -5,7 +5,7 @@ With X the baskets x items table, W basket weights and P = (X'WX + ridge)^-1, th
     B_ij = -P_ij / (P_jj^a P_ii^b),    B_ii = 0.
 
 a = 1, b = 0, W = 1 and a constant ridge are Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data",
-eq. 8. Added here, each tried on baskets before the cut only (`benchmarks/affinity_tuning.py`):
+eq. 8. Added here, each tried on baskets before the cut only (`benchmarks/affinity.py choose`):
 
 - a ridge that grows with the item's own count, as if that share of the items had been hidden while fitting:
   Steck (2020), "Autoencoders that don't overfit towards the Identity", eq. 9: dropout p adds p / (1 - p) diag(X'WX);

@@ -5,7 +5,7 @@ accounted for: it becomes relations, or it stands among the bad rows with its li
 """
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from io import StringIO
 from typing import Final, Literal
 
@@ -14,7 +14,14 @@ from msgspec import Struct
 from offerlab.domain.product import Relation, RelationKind
 
 Problem = Literal[
-    "missing_column", "no_product", "no_match", "unknown_product", "matches_itself", "named_twice", "too_many_cells"
+    "missing_column",
+    "no_product",
+    "no_match",
+    "unknown_product",
+    "matches_itself",
+    "named_twice",
+    "too_many_cells",
+    "unreadable",
 ]
 
 _COLUMNS: Final[tuple[tuple[str, RelationKind], ...]] = (("cross_sell", "complement"), ("upsell", "upgrade"))
@@ -46,21 +53,22 @@ def read_matching_table(text: str, *, known: Collection[str] | None = None) -> M
     Args:
         text: CSV with a heading that names `product`, `cross_sell` and `upsell` in any order (case and blanks around a
             name do not matter, other columns are ignored); comma, semicolon or tab between columns, as the heading
-            has it. Blank lines are skipped. A byte order mark is.
+            has it. Blank lines and a byte order mark are skipped.
         known: the catalogue's skus; None takes any.
 
     Returns:
-        Relations in the order of the text. A row with one bad match is not taken at all.
+        Relations in the order of the text. A row with one bad match is not taken at all; after one that is no CSV (a
+        quote without its partner) nothing is.
     """
     text = text.removeprefix("\ufeff")
-    reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text))
     relations: list[Relation] = []
     bad: list[BadRow] = []
     seen: set[str] = set()
     heading: list[str] | None = None
-    line = 1
-    for row in reader:
-        start, line = line, reader.line_num + 1
+    for start, row in _rows(text):
+        if isinstance(row, csv.Error):
+            bad.append(BadRow(start, "unreadable", str(row)))
+            break
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue
@@ -76,9 +84,21 @@ def read_matching_table(text: str, *, known: Collection[str] | None = None) -> M
             seen.add(found[0].sku)
         else:
             bad.append(BadRow(start, *found))
-    if heading is None:
+    if heading is None and not bad:
         bad.append(BadRow(1, "missing_column", "product"))
     return MatchingTable(tuple(relations), tuple(bad))
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Each row with the number of its first line; the error in place of one that can't be read, which is the last."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=_delimiter(text))
+    start = 1
+    try:
+        for row in reader:
+            yield start, row
+            start = reader.line_num + 1
+    except csv.Error as error:
+        yield start, error
 
 
 def _read_row(

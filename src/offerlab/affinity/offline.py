@@ -19,6 +19,7 @@ from offerlab.affinity.baskets import UNKNOWN, Baskets, Ints, in_terms_of, take
 from offerlab.affinity.counting import Counts
 from offerlab.affinity.ranking import best_of, score_baskets
 from offerlab.affinity.strategies import Strategy, scores_of
+from offerlab.errors import InvalidInput
 
 Floats = NDArray[np.float64]
 Held = csr_array[np.float64, tuple[int, int]]
@@ -96,7 +97,7 @@ def hide_one(test: Baskets, items: tuple[str, ...], rng: Generator, *, smallest:
 
 
 def next_baskets(train: Baskets, test: Baskets, *, repeats: bool) -> Cases:
-    """Each known customer's first basket after the split, asked from his last one before it.
+    """Each known customer's first basket after the split, asked from their last one before it.
 
     Args:
         train: baskets before the split.
@@ -126,7 +127,12 @@ def evaluate(counts: Counts, strategy: Strategy, cases: Cases, rng: Generator, *
         cases: questions from after the split, in terms of the counted items.
         rng: resamples customers for the intervals.
         top: answers looked at.
+
+    Raises:
+        InvalidInput: there is no case.
     """
+    if not cases.visible.shape[0]:
+        raise InvalidInput("there is no case to answer: no basket after the split fits", field="cases")
     scores = score_baskets(scores_of(counts, strategy), cases.visible)
     if not cases.repeats:
         scores[cases.visible.nonzero()] = -np.inf
@@ -167,12 +173,11 @@ def _first_place(scores: Floats, cases: Cases) -> Floats:
     """Place of the best-placed hidden item; equal scores by item number."""
     rows, columns = cases.hidden.nonzero()
     values = scores[rows, columns]
-    numbers = np.arange(scores.shape[1])
     places = np.empty(len(rows))
     for i, (row, column, value) in enumerate(zip(rows, columns, values, strict=True)):
         line = scores[row]
         places[i] = 1 + np.count_nonzero(line > value) + np.count_nonzero(line[: int(column)] == value)
-    first = np.full(len(scores), float(numbers.size))
+    first = np.full(len(scores), float(scores.shape[1]))
     np.minimum.at(first, rows, places)
     return first
 

@@ -1,7 +1,6 @@
 """`rank(counts, strategy)`: for every item, what goes best with it; and what goes best with a whole basket."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -125,19 +124,6 @@ def score_baskets(scored: Scores, held: csr_array[np.float64, tuple[int, int]]) 
         stop = min(start + BLOCK, held.shape[1])
         total += np.asarray(held[:, start:stop] @ scored.rows(start, stop))
     return total
-
-
-def complete(counts: Counts, scored: Scores, cart: Iterable[str], *, top: int = 10) -> tuple[Match, ...]:
-    """What goes best with the known items of a cart together; nothing that lies in it already."""
-    known = {sku: i for i, sku in enumerate(counts.items)}
-    held = sorted({known[sku] for sku in cart if sku in known})
-    if not held:
-        return ()
-    scores = sum((scored.rows(i, i + 1)[0] for i in held), np.zeros(len(known)))
-    scores[held] = 0.0
-    columns, values = best_of(scores[None, :], min(top, len(known)))
-    found = [(int(c), float(v)) for c, v in zip(columns[0], values[0], strict=True) if v > 0]
-    return tuple(Match(counts.items[c], v, place) for place, (c, v) in enumerate(found, 1))
 
 
 def _number(items: tuple[str, ...], sku: str) -> int:

@@ -29,10 +29,9 @@ def shrunk(ratings: Mapping[str, Rating], *, prior: float = 10.0) -> dict[str, f
     for sku, rating in ratings.items():
         if not rating.mean > 0 or rating.reviews < 0:
             raise InvalidInput(f"{rating.mean} from {rating.reviews} reviews is no rating", field=f"ratings.{sku}")
-    reviews = sum(rating.reviews for rating in ratings.values())
-    if not reviews:
+    overall = _overall(ratings)
+    if overall is None:
         return {}
-    overall = sum(rating.mean * rating.reviews for rating in ratings.values()) / reviews
     return {
         sku: (rating.mean * rating.reviews + overall * prior) / (rating.reviews + prior)
         for sku, rating in ratings.items()
@@ -56,10 +55,14 @@ def weights(
         lowest: a shrunken mean below this is never matched (factor 0).
         prior: reviews' worth of the overall mean that every product starts with.
     """
-    means = shrunk(ratings, prior=prior)
-    if not means:
+    means, overall = shrunk(ratings, prior=prior), _overall(ratings)
+    if overall is None:
         return np.ones(len(items))
-    total = sum(rating.reviews for rating in ratings.values())
-    overall = sum(rating.mean * rating.reviews for rating in ratings.values()) / total
     factor = {sku: 0.0 if mean < lowest else (mean / overall) ** strength for sku, mean in means.items()}
     return np.array([factor.get(sku, 1.0) for sku in items])
+
+
+def _overall(ratings: Mapping[str, Rating]) -> float | None:
+    """The mean of all reviews; None without any."""
+    reviews = sum(rating.reviews for rating in ratings.values())
+    return sum(rating.mean * rating.reviews for rating in ratings.values()) / reviews if reviews else None

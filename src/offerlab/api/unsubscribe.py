@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from offerlab.api.changes import runtime_of
 from offerlab.api.routing import operation
 from offerlab.errors import NotFound
+from offerlab.messaging.languages import is_korean
 from offerlab.workflows.unsubscribing import PATH, WayOut, unsubscribe, way_out
 
 AnyRequest = Request[Any, Any, Any]
@@ -50,7 +51,9 @@ def _said(request: AnyRequest, token: str) -> WayOut:
 
 
 def _words(request: AnyRequest) -> tuple[str, str, str, str]:
-    return _WORDS["ko" if request.headers.get("accept-language", "").lower().startswith("ko") else "en"]
+    return _WORDS[
+        "ko" if is_korean(request.headers.get("accept-language", "").split(",")[0].split(";")[0].strip()) else "en"
+    ]
 
 
 def _page(request: AnyRequest, body: str) -> Response[str]:

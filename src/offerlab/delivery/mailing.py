@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from offerlab.domain.clock import from_micros
 from offerlab.errors import Misconfigured
+from offerlab.messaging.languages import is_korean
 
 TIMEOUT_S: Final = 30.0
 LONGEST_ERROR: Final = 500
@@ -126,7 +127,7 @@ def stuffed(body: bytes) -> bytes:
 
 
 def _way_out(lang: str) -> str:
-    return "수신거부" if lang.startswith("ko") else "Unsubscribe"
+    return "수신거부" if is_korean(lang) else "Unsubscribe"
 
 
 def _html(mail: Mail) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from offerlab.domain.offer import Channel
 from offerlab.domain.project import Advertiser
 from offerlab.errors import InvalidDefinition
+from offerlab.messaging.languages import is_korean
 from offerlab.messaging.render import Rendered
 
 Law = Literal["KR"]
@@ -31,7 +32,6 @@ _ALTERED: Final = re.compile(
 _REFUSAL: Final = re.compile(r"수신\s*거부|unsubscribe|opt[\s-]?out", re.IGNORECASE)
 _FREE_NUMBER: Final = re.compile(r"(?<!\d)080[-\s.)]?\d{3,4}[-\s.]?\d{4}(?!\d)")
 _LINK: Final = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
-_LINE_BREAK: Final = re.compile(r"[\r\n]")
 
 
 def check_advertiser(advertiser: Advertiser) -> None:
@@ -42,7 +42,7 @@ def check_advertiser(advertiser: Advertiser) -> None:
     """
     for field in ("name", "contact", "opt_out"):
         value: str = getattr(advertiser, field)
-        if not value.strip() or _LINE_BREAK.search(value):
+        if not value.strip() or len(value.splitlines()) > 1:
             raise InvalidDefinition(
                 "an advertiser's details are one line each and not blank", field=f"advertiser.{field}"
             )
@@ -89,6 +89,6 @@ def advertise(rendered: Rendered, advertiser: Advertiser) -> Rendered:
     if advertiser.name not in rendered.body or advertiser.contact not in rendered.body:
         lines.append(f"{advertiser.name} {advertiser.contact}")
     if not has_opt_out(rendered.body):
-        words = "무료 수신거부" if rendered.locale.lower().startswith("ko") else "Unsubscribe free of charge"
+        words = "무료 수신거부" if is_korean(rendered.locale) else "Unsubscribe free of charge"
         lines.append(f"{words}: {advertiser.opt_out}")
     return replace(rendered, body="\n".join(lines))

@@ -17,7 +17,6 @@ from offerlab.errors import InvalidInput
 
 Path = tuple[str, ...]
 
-
 FIELDS: Final[dict[Path, str]] = {
     ("offer", "name"): "name of the offer's first product, from the catalogue",
     ("offer", "names"): "names of all its products, a list",
@@ -42,8 +41,10 @@ FIELDS: Final[dict[Path, str]] = {
 """Every name a template knows beside `customer.…`, whose fields are the customer's own attributes."""
 
 MAX_ATTRIBUTE: Final = 1_000
+"""An attribute of more characters counts as missing: a message has no use for it, and rendering stays cheap."""
+
 MAX_ITEMS: Final = 100
-"""A customer's attribute longer than this counts as missing: a message has no use for it, and rendering stays cheap."""
+"""So does a list with more items."""
 
 
 class ProductFields(Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from offerlab.messaging.advert import (
 )
 from offerlab.messaging.context import Context, ProductFields, plain_number
 from offerlab.messaging.findings import Finding, finding
+from offerlab.messaging.languages import is_korean
 from offerlab.messaging.message import PARTS, Message, Part, compile_message
 from offerlab.messaging.render import Rendered, Unrendered, render
 from offerlab.messaging.width import lines_needed
@@ -110,7 +111,7 @@ def _lint_language(facts: Facts, locale: str) -> Iterator[Finding]:
 
 def _neutral(context: Context, locale: str) -> Context:
     """The same offer with names that claim nothing."""
-    product, base, feature = _NEUTRAL["ko" if locale.lower().startswith("ko") else "en"]
+    product, base, feature = _NEUTRAL["ko" if is_korean(locale) else "en"]
     offer = replace(
         context.offer,
         name=product,
@@ -197,7 +198,7 @@ def _benefit(facts: Facts, text: _Text) -> Iterator[Finding]:
 
 
 def _early_feature(read: str, locale: str) -> bool:
-    return _NEUTRAL["ko" if locale.lower().startswith("ko") else "en"][2] in read[:BENEFIT_WITHIN]
+    return _NEUTRAL["ko" if is_korean(locale) else "en"][2] in read[:BENEFIT_WITHIN]
 
 
 def _korean_law(facts: Facts, text: _Text) -> Iterator[Finding]:
@@ -222,12 +223,13 @@ def _korean_law(facts: Facts, text: _Text) -> Iterator[Finding]:
 
 def _room(facts: Facts, text: _Text) -> Iterator[Finding]:
     """Dashboard, step 3: text that a phone 360 px wide would cut, with the label it will carry."""
-    labelled = facts.law == "KR" and facts.offer.channel in SENT and facts.advertiser is not None
-    shown = advertise(text.shown, facts.advertiser) if labelled and facts.advertiser is not None else text.shown
+    title = text.shown.title
+    if facts.law == "KR" and facts.offer.channel in SENT and facts.advertiser is not None:
+        title = advertise(text.shown, facts.advertiser).title
     for part, (font_px, limit) in _LINES.items():
         if part == "body" and facts.offer.channel not in _SHORT_BODY:
             continue
-        lines = lines_needed(getattr(shown if part == "title" else text.shown, part), font_px)
+        lines = lines_needed(title if part == "title" else getattr(text.shown, part), font_px)
         if lines > limit:
             yield finding("cut_at_360", text.at(part), said=lines, limit=limit)
 

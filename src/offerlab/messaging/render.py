@@ -7,7 +7,6 @@ wrong position.
 """
 
 import re
-from collections.abc import Iterable
 from io import StringIO
 from typing import Final, Literal
 
@@ -17,10 +16,10 @@ from msgspec import Struct
 
 from offerlab.messaging.context import Context, mapping
 from offerlab.messaging.language import MAX_OUTPUT, EmptyValue
+from offerlab.messaging.languages import choose_locale, language_of
 from offerlab.messaging.message import CompiledText, Message, Part
 from offerlab.messaging.particles import settle
 
-_ENGLISH: Final = "en"
 _LINES: Final = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
 _INVISIBLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef]")
 """Control characters, and those that turn the direction of all text after them (a price read backwards)."""
@@ -58,25 +57,6 @@ class Unrendered(Struct, frozen=True, tag="unrendered"):
     detail: str
 
 
-def choose_locale(available: Iterable[str], wanted: str | None) -> str | None:
-    """The language to speak: the exact tag, then its language, then English, then the first given; None of nothing.
-
-    Tags are compared without regard to case and to `_` for `-`.
-    """
-    given = {_folded(tag): tag for tag in reversed(tuple(available))}
-    if not given:
-        return None
-    folded = _folded(wanted or "")
-    for tag in (folded, folded.split("-", 1)[0], _ENGLISH):
-        if tag in given:
-            return given[tag]
-    return tuple(given.values())[-1]
-
-
-def _folded(tag: str) -> str:
-    return tag.replace("_", "-").lower()
-
-
 def render(message: Message, context: Context, locale: str | None) -> Rendered | Unrendered:
     """The words of `message` for one customer.
 
@@ -91,7 +71,7 @@ def render(message: Message, context: Context, locale: str | None) -> Rendered |
     chosen = choose_locale(message.texts, locale)
     if chosen is None:
         return Unrendered("no_text", "message", "the message has no text in any language")
-    spoken = locale if locale and _folded(locale).split("-", 1)[0] == _folded(chosen).split("-", 1)[0] else chosen
+    spoken = locale if locale and language_of(locale) == language_of(chosen) else chosen
     names = mapping(context, message.names)
     names["locale"] = locale or chosen
     names["money_locale"] = spoken
