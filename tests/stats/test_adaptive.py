@@ -29,9 +29,18 @@ def test_the_simulated_bandits_follow_the_engines_shares(rule: Rule) -> None:
     assert bulk == pytest.approx(engine(means, variances, floor=0.05), abs=1e-6)
 
 
-def test_two_arms_top_two_are_even() -> None:
-    """With two arms the challenger is always the other one: half and half."""
-    np.testing.assert_allclose(top_two_shares([1.0, 1.1], [0.01, 0.02], floor=0.05), [0.5, 0.5])
+@pytest.mark.parametrize("lead", [0.1, 1.0, 5.0, 50.0])
+def test_two_arms_top_two_are_even(lead: float) -> None:
+    """With two arms the challenger is always the other one: half and half, however sure the leader is."""
+    np.testing.assert_allclose(top_two_shares([1.0, 1.0 + lead], [0.01, 0.02], floor=0.05), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("lead", [0.3, 2.0, 50.0])
+def test_half_challenges_a_leader_however_sure_it_is(lead: float) -> None:
+    """The better challenger gets no less than the other, where their chances can still be told apart."""
+    shares = top_two_shares([1.0 + lead, 1.0, 0.8], [0.01, 0.01, 0.01], floor=1e-9)
+    assert shares[0] == pytest.approx(0.5, abs=0.02)
+    assert shares[1] >= shares[2]
 
 
 @settings(max_examples=5, deadline=None)

@@ -52,7 +52,9 @@ def shares(means: np.ndarray, variances: np.ndarray, *, floor: float, rule: Rule
         best[:, arm] = np.prod(below, axis=0) @ weights / weights.sum()
     best /= best.sum(axis=1, keepdims=True)
     if rule == "top_two":
-        odds = best / np.maximum(1 - best, 1e-12)
-        best = best * (0.5 + 0.5 * (odds.sum(axis=1, keepdims=True) - odds))
-        best /= best.sum(axis=1, keepdims=True)
+        alone = 1 - np.eye(means.shape[1])
+        others = best[:, None, :] * alone  # in row i: who leads where arm i may not
+        rest = others.sum(axis=2, keepdims=True)
+        challengers = np.where(rest > 1e-12, others / np.maximum(rest, 1e-12), alone / (means.shape[1] - 1))
+        best = 0.5 * best + 0.5 * np.einsum("si,sij->sj", best, challengers)
     return np.asarray(floor + (1 - means.shape[1] * floor) * best)

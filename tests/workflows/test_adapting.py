@@ -89,7 +89,7 @@ def test_a_batch_moves_the_weights_and_logs_what_was_used(service: Service) -> N
     page = Text(visitor.get("/experiments/coffee-addon?lang=en").text).text
     assert "The weights followed the results, so plain averages mislead" in page
     assert "/experiments/coffee-addon/ramp" not in visitor.get("/experiments/coffee-addon").text
-    assert "every 24 hours (best and second best share)" in page
+    assert "every 24 hours (the best gets most)" in page
     assert "These customers were split evenly throughout" in page
     assert (
         "이 고객들은 처음부터 끝까지 고르게 나눴어요"
@@ -141,13 +141,20 @@ def test_nobody_sets_by_hand_what_follows_the_results(service: Service) -> None:
     assert service.patch(KEY, {"traffic": 0.5}).status_code == 200
 
 
-def test_a_plan_read_once_is_refused(service: Service) -> None:
-    """422 names the rule of the plan."""
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"analysis": {"sequential": "fixed"}}, "analysis.sequential"),
+        ({"adaptive": {"rule": "top_two"}}, "adaptive.rule"),
+    ],
+)
+def test_a_plan_that_can_not_follow_is_refused(service: Service, changed: dict[str, Any], field: str) -> None:
+    """Read once, it would not hold; of two arms, the best two share evenly for ever. 422 names the rule."""
     service.made("/v1/products", [{"sku": "capsule-set", "name": "Capsules", "price": "1"}])
-    sent = {**COFFEE_ADDON, **FOLLOWING, "analysis": {"sequential": "fixed"}}
+    sent = {**COFFEE_ADDON, **FOLLOWING, **changed}
     sent["variants"] = [{"key": "control"}, {"key": "other"}]
     refused = service.post("/v1/experiments", sent)
-    assert (refused.status_code, refused.json()["field"]) == (422, "analysis.sequential")
+    assert (refused.status_code, refused.json()["field"]) == (422, field)
 
 
 def test_a_shop_file_carries_all_of_it_and_applies_twice(service: Service, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class RequirementBody(Body, frozen=True, kw_only=True):
 class AdaptiveBody(Body, frozen=True, kw_only=True):
     """Weights that follow the results, a batch at a time; no arm falls below `floor`, `uniform` stays split evenly."""
 
-    rule: Literal["top_two", "thompson"] = "top_two"
+    rule: Literal["top_two", "thompson"] = "thompson"
     floor: float = 0.05
     uniform: float = 0.1
     every_hours: int = 24

@@ -13,13 +13,14 @@ class Adaptive(Struct, frozen=True, kw_only=True):
     """Weights that move towards the arms that look better, a batch at a time.
 
     Attributes:
-        rule: whether the best arm gets most (`thompson`), or best and second best share (`top_two`: told apart sooner).
+        rule: whether the best arm gets most (`thompson`), or best and second best share (`top_two`: told apart sooner;
+            of two arms each would always get half).
         floor: smallest share of any arm.
         uniform: share of customers who are split evenly for ever, whatever the results: the same customers throughout.
         every_hours: between two batches.
     """
 
-    rule: Literal["top_two", "thompson"] = "top_two"
+    rule: Literal["top_two", "thompson"] = "thompson"
     floor: float = 0.05
     uniform: float = 0.1
     every_hours: int = 24
@@ -40,6 +41,8 @@ def check_adaptive(adaptive: Adaptive, *, arms: int, kind: str, sequential: str,
     """
     if arms < 2:  # noqa: PLR2004 - a choice needs two arms
         raise InvalidDefinition("an allocation that follows results has two arms or more", field="variants")
+    if adaptive.rule == "top_two" and arms < 3:  # noqa: PLR2004 - a leader, and two who may challenge it
+        raise InvalidPlan("of two arms, top_two gives each half for ever; thompson follows them", field="adaptive.rule")
     if not 0 < adaptive.floor <= 1 / arms:
         raise InvalidPlan(f"a floor of {adaptive.floor} is outside (0, {1 / arms:.4g}]", field="adaptive.floor")
     if not 0 < adaptive.uniform < 1:

@@ -21,6 +21,8 @@ from offerlab.stats.multiplicity import check_alpha
 
 Floats = NDArray[np.float64]
 
+_ROUNDING = 1e-12
+
 
 def thompson_shares(means: ArrayLike, variances: ArrayLike, *, floor: float) -> Floats:
     """Weights of the next batch: each arm's chance to be the best, mixed with a floor.
@@ -41,6 +43,8 @@ def thompson_shares(means: ArrayLike, variances: ArrayLike, *, floor: float) -> 
 def top_two_shares(means: ArrayLike, variances: ArrayLike, *, floor: float, first: float = 0.5) -> Floats:
     """Top-two Thompson sampling: half of the customers challenge the leader, so that the best is told apart sooner.
 
+    Two arms share evenly, whatever they earned: the leader and its challenger are all there is.
+
     Args:
         means: per arm so far, shape (arms,), higher is better.
         variances: of these means, above zero.
@@ -53,9 +57,12 @@ def top_two_shares(means: ArrayLike, variances: ArrayLike, *, floor: float, firs
     if not 0.0 < first < 1.0:
         raise InvalidPlan(f"first is {first}: it lies between 0 and 1", field="first")
     best = best_arm(means, variances).chance
-    odds = best / np.maximum(1 - best, 1e-12)
-    shares = best * (first + (1 - first) * (odds.sum() - odds))
-    return _with_floor(shares / shares.sum(), floor)
+    others = np.tile(best, (best.size, 1))  # row i: who leads where arm i may not
+    np.fill_diagonal(others, 0.0)
+    rest = others.sum(axis=1, keepdims=True)
+    evenly = (1 - np.eye(best.size)) / (best.size - 1)  # beyond a leader so sure no chance can be told from rounding
+    challengers = np.where(rest > _ROUNDING, others / np.maximum(rest, _ROUNDING), evenly)
+    return _with_floor(first * best + (1 - first) * best @ challengers, floor)
 
 
 class AdaptiveEffect(Struct, frozen=True, eq=False):
