@@ -107,7 +107,9 @@ def key_create(kind: Any, name: str, data_dir: Path | None, database_url: str | 
 @cli.command()
 @click.argument("experiment")
 @click.option("--as-of", help="What was known then: ISO 8601 with a zone; now without.")
-@click.option("--segment-by", help="The cut of its segments: segment, channel, placement, device, agent or even_slice.")
+@click.option(
+    "--segment-by", help="The cut of its segments: segment, channel, placement, slot, device, agent or even_slice."
+)
 @click.option("--format", "form", type=click.Choice(["md", "json", "csv", "html"]), default="md", show_default=True)
 @_DATA_DIR
 @_DATABASE

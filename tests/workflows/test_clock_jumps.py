@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from offerlab.delivery.steady import TRUSTED, Anchor, SteadyClock
 from offerlab.domain import timing
-from offerlab.domain.clock import DAY, SECOND
+from offerlab.domain.clock import DAY, SECOND, iso, to_micros
 from offerlab.workflows.courier import Courier
 from support.mailbox import Mailbox, mailbox
 from support.service import CAPSULES, COFFEE, Service
@@ -178,6 +178,25 @@ def test_a_broken_file_of_the_clock_is_none(tmp_path: Path, content: bytes) -> N
     """What can't be read is not trusted: the wall is believed."""
     (tmp_path / "clock.json").write_bytes(content)
     assert SteadyClock(lambda: DAY, lambda: 0, Anchor(tmp_path / "clock.json", "one"))() == DAY
+
+
+def test_a_clock_behind_dates_its_triggers_early_and_senders_show_it(tmp_path: Path, box: Mailbox) -> None:
+    """The written limit: an order of a right time reads as ahead, is dated by our clock and counted as `clock_off`."""
+    service = shop(tmp_path, box, CHANGES["an hour more"])
+    service.time += DAY
+    placed, service.error = service.time, -2 * HOUR
+    lines = [{"sku": "coffee-machine", "unit_price": "1"}]
+    told = [
+        {"id": "c", "type": "consent", "customer_id": "c1", "channel": "email", "granted": True},
+        {"id": "o", "type": "order", "customer_id": "c1", "order_id": "o", "lines": lines},
+    ]
+    assert service.send(*({**one, "occurred_at": iso(placed)} for one in told))["accepted"] == 2
+    counted = service.get("/metrics").text
+    (planned,) = service.get("/v1/timed-offers").json()["items"]
+    service.close()
+    assert "offerlab_events_clock_off_total 2" in counted
+    early = placed + HOUR - to_micros(datetime.fromisoformat(planned["due_at"]))
+    assert 2 * HOUR - MINUTE < early <= 2 * HOUR
 
 
 def test_the_trusted_time_outlives_the_process(tmp_path: Path) -> None:

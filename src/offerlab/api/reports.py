@@ -34,7 +34,7 @@ _QUERY: Final = (
     Parameter(
         "segment_by",
         str | None,
-        "the cut of its segments: segment, channel, placement, device, agent, even_slice",
+        "the cut of its segments: segment, channel, placement, slot, device, agent, even_slice",
     ),
     Parameter("format", str | None, "json, html, csv or md"),
 )
