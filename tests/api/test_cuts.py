@@ -68,3 +68,43 @@ def test_the_agent_who_spoke_cuts_the_report(service: Service) -> None:
     service.send({"id": "d", "type": "offer_declined", "customer_id": "c0", "offer": "capsules", "agent": "kim"})
     person = service.get("/v1/customers/c0/export").json()
     assert (person["exposures"][0]["agent"], person["interactions"][-1]["body"]["agent"]) == ("kim", "kim")
+
+
+def test_what_agents_said_and_heard_is_counted_by_agent(service: Service) -> None:
+    """S55: shown, accepted and declined with their reasons, each customer once; of a handful only the agent's name."""
+    service.coffee_shop()
+    heard: dict[str, list[str]] = {"kim": [], "lee": []}
+    for i in range(32):
+        agent = "kim" if i < 20 else "lee" if i < 30 else "new"
+        seen = service.decide(f"c{i}", context={**AT_CHECKOUT, "agent": agent}, expose=True)["decisions"][0]
+        if seen["offer"] is not None:
+            heard.setdefault(agent, []).append(f"c{i}")
+    yes, *rest = heard["kim"]
+    no, other, *_ = rest
+
+    def answer(event: str, customer: str, kind: str, **more: str) -> dict[str, Any]:
+        about = {"customer_id": customer, "offer": "capsules", "agent": "kim"}
+        return {"id": event, "type": f"offer_{kind}", **about, **more}
+
+    service.send(
+        answer("1", yes, "declined", reason="too dear"),
+        answer("2", yes, "accepted", experiment="coffee-addon"),
+        answer("3", yes, "accepted"),
+        answer("4", no, "declined", reason="too dear"),
+        answer("5", other, "declined"),
+        {**answer("6", other, "declined"), "offer": "another"},
+        answer("7", "stranger", "accepted"),
+    )
+    kim, lee, new = service.get("/v1/experiments/coffee-addon/agents").json()["items"]
+    assert kim == {
+        "agent": "kim",
+        "customers": 20,
+        "shown": len(heard["kim"]),
+        "accepted": 1,
+        "declined": 3,
+        "reasons": [{"reason": "too dear", "n": 2}, {"reason": "unstated", "n": 1}],
+        "withheld": None,
+    }
+    assert (lee["customers"], lee["shown"], lee["accepted"], lee["reasons"]) == (10, len(heard["lee"]), 0, [])
+    assert (new["agent"], new["customers"], new["withheld"]) == ("new", None, "under_10")
+    assert service.get("/v1/experiments/nothing/agents").status_code == 404

@@ -32,6 +32,7 @@ class Engine(Protocol):
             offers: every version of every offer of its arms.
             currency: of the project; orders in another one stand outside the money values.
             as_of: microseconds UTC, by time of receipt.
-            segment_by: `segment`, `channel`, `placement`, `slot`, `device` or `agent` of the first exposure, or `even_slice`.
+            segment_by: `segment`, `channel`, `placement`, `slot`, `device` or `agent` of the first exposure, or
+                `even_slice`.
         """
         ...

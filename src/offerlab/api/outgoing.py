@@ -1,4 +1,4 @@
-"""What the service brings to customers: offers that wait or went, and the mails among them."""
+"""What is brought to customers: offers that wait or went, mails among them, codes, and what customer care said."""
 
 import asyncio
 from collections import Counter
@@ -16,6 +16,7 @@ from offerlab.api.routing import operation, reply
 from offerlab.api.webhooks import STATUS, DeliveryList, before_of, deliveries_page
 from offerlab.domain.clock import iso
 from offerlab.workflows import outgoing
+from offerlab.workflows.agents import AgentTalk, agent_talks
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.leaking import CodeUse, code_uses
 from offerlab.workflows.outgoing import Fate, TimedOffer
@@ -159,6 +160,22 @@ async def list_codes(request: AnyRequest, key: FromPath[str]) -> Response[bytes]
     return reply(CodeUses(await asyncio.to_thread(code_uses, runtime_of(request), project_id, key)))
 
 
+class AgentTalks(Struct, frozen=True):
+    """What came of each agent's talks."""
+
+    items: list[AgentTalk]
+
+
+@get(
+    "/v1/experiments/{key:str}/agents",
+    opt=operation("read", "What customer care said, and how it was answered, by agent", answers={200: AgentTalks}),
+)
+async def list_agents(request: AnyRequest, key: FromPath[str]) -> Response[bytes]:
+    """A description: what the offers changed is told by the report's cut by agent. Under ten customers nothing is."""
+    project_id = caller_of(request).project_id
+    return reply(AgentTalks(await asyncio.to_thread(agent_talks, runtime_of(request), project_id, key)))
+
+
 def _view(timed: TimedOffer) -> TimedOfferView:
     planned = timed.planned
     return TimedOfferView(
@@ -176,4 +193,4 @@ def _view(timed: TimedOffer) -> TimedOfferView:
     )
 
 
-HANDLERS: Final[list[Any]] = [list_timed_offers, list_mails, post_settle, list_codes]
+HANDLERS: Final[list[Any]] = [list_timed_offers, list_mails, post_settle, list_codes, list_agents]
