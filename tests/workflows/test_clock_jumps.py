@@ -186,7 +186,7 @@ def test_a_clock_behind_dates_its_triggers_early_and_senders_show_it(tmp_path: P
     service.time += DAY
     placed, service.error = service.time, -2 * HOUR
     lines = [{"sku": "coffee-machine", "unit_price": "1"}]
-    told = [
+    told: list[dict[str, object]] = [
         {"id": "c", "type": "consent", "customer_id": "c1", "channel": "email", "granted": True},
         {"id": "o", "type": "order", "customer_id": "c1", "order_id": "o", "lines": lines},
     ]
