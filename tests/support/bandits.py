@@ -53,8 +53,8 @@ def shares(means: np.ndarray, variances: np.ndarray, *, floor: float, rule: Rule
     best /= best.sum(axis=1, keepdims=True)
     if rule == "top_two":
         alone = 1 - np.eye(means.shape[1])
-        others = best[:, None, :] * alone  # in row i: who leads where arm i may not
-        rest = others.sum(axis=2, keepdims=True)
-        challengers = np.where(rest > 1e-12, others / np.maximum(rest, 1e-12), alone / (means.shape[1] - 1))
+        rivals = best[:, None, :] * alone  # in row i: who leads where arm i may not
+        rest = rivals.sum(axis=2, keepdims=True)
+        challengers = np.where(rest > 1e-12, rivals / np.maximum(rest, 1e-12), alone / (means.shape[1] - 1))
         best = 0.5 * best + 0.5 * np.einsum("si,sij->sj", best, challengers)
     return np.asarray(floor + (1 - means.shape[1] * floor) * best)
