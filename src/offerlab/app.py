@@ -16,6 +16,7 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from offerlab.api import (
     affinity,
@@ -145,6 +146,7 @@ class App:
         streams: int,
     ) -> None:
         self.web = web
+        self._framework = ProxyHeadersMiddleware(web, os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
         self.streams = Streams(runtime, most=streams)
         self.listen = self.streams.listen
         self.courier = courier
@@ -162,7 +164,7 @@ class App:
         scope["house"] = self
         if route is None:
             send_on: Any = labelled(send, scope.get("labels", ()))
-            await self.web(scope, receive, send_on)
+            await self._framework(scope, receive, send_on)
         else:
             await route(scope, receive, send)
 

@@ -177,6 +177,7 @@ def configuration(front: Front, settings: Settings) -> uvicorn.Config:
         http=PunctualProtocol,
         access_log=False,
         log_level="warning",
+        proxy_headers=False,  # the application looks at them, where it matters who calls
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,

@@ -77,7 +77,7 @@ def decode_small(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         Malformed, InvalidInput: as `read`.
     """
     value = _decode(body, decoder)
-    _check(body, strict.check_small)
+    _check(body, strict.quick_check)
     return value
 
 

@@ -54,7 +54,8 @@ _SECURITY: Final[Labels] = (
     (b"x-frame-options", b"DENY"),
 )
 _EXPOSED: Final = (b"access-control-expose-headers", b"ETag, Retry-After")
-_ANYBODY: Final[Labels] = ((b"access-control-allow-origin", b"*"), _EXPOSED)
+_OPEN: Final[Labels] = (*_SECURITY, (b"access-control-allow-origin", b"*"), _EXPOSED)
+"""For storefront routes that any site may call."""
 _NOT_READY: Final = json.dumps(
     {
         "type": "urn:offerlab:problem:unavailable",
@@ -103,10 +104,16 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
-        if scope["type"] == "lifespan":
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            extra = self._labels(path, scope)
+            if self._app is None or (extra is not _SECURITY and scope["method"] == "OPTIONS"):
+                await self._answer(scope["method"], path, extra, send)
+            else:
+                scope["labels"] = extra
+                await self._app(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -127,26 +134,23 @@ class Front:
                 raise
             self._on_failure(error)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        extra = _SECURITY
-        if is_storefront(path):
-            extra += self._cross_origin(scope["headers"])
-            if scope["method"] == "OPTIONS":
-                await _respond(send, 204, [*extra, *_preflight()], b"")
-                return
-        if self._app is not None:
-            scope["labels"] = extra
-            await self._app(scope, receive, send)
+    async def _answer(self, method: str, path: str, extra: Labels, send: Send) -> None:
+        """What needs no application."""
+        if method == "OPTIONS" and extra is not _SECURITY:
+            await _respond(send, 204, [*extra, *_preflight()], b"")
         elif path == ALIVE:
             await _respond(send, 200, [(b"content-type", b"application/json"), *extra], b'{"status":"alive"}')
         else:
             headers = [(b"content-type", b"application/problem+json"), (b"retry-after", b"1"), *extra]
             await _respond(send, 503, headers, _NOT_READY)
 
+    def _labels(self, path: str, scope: Scope) -> Labels:
+        """Headers for the answer; those that let other sites in are on storefront routes alone."""
+        if not is_storefront(path):
+            return _SECURITY
+        return _SECURITY + self._cross_origin(scope["headers"]) if self._origins else _OPEN
+
     def _cross_origin(self, headers: Iterable[tuple[bytes, bytes]]) -> Labels:
-        if not self._origins:
-            return _ANYBODY
         vary = (b"vary", b"Origin")
         origin = dict(headers).get(b"origin")
         if origin is not None and origin.decode("latin-1").rstrip("/") in self._origins:

@@ -82,9 +82,9 @@ class Intake(Collector):
         waiting = self._runtime.writer.waiting
         yield GaugeMetricFamily("offerlab_events_waiting", "Events queued and not yet on disk", value=waiting)
         off = CounterMetricFamily("offerlab_events_clock_off", "Events taken with a corrected time: a clock was wrong")
-        off.add_metric([], self._runtime.tally.clock_off)
+        off.add_metric([], self._runtime.tally.clock_off())
         yield off
-        lag = self._runtime.tally.lag_s
+        lag = self._runtime.tally.lag_s()
         yield GaugeMetricFamily("offerlab_event_lag_seconds", "From happening to disk, of the newest event", value=lag)
 
 

@@ -102,38 +102,38 @@ async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work
         return _refusal(wrong_method(scope["path"]), (b"allow", b"POST"))
     house: House = scope["house"]
     headers = dict(scope["headers"])
-    secret = secret_in(
-        headers.get(b"authorization", b"").decode("latin-1"), headers.get(b"x-api-key", b"").decode("latin-1")
-    )
-    caller = identify(house.runtime, secret)
+    caller = identify(house.runtime, secret_in(headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")))
     allow(caller, right)
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the body may have at most {limit} bytes")
     call = Call(house, caller, scope["path"], scope["query_string"], headers)
-    if limit <= DECISION_LIMIT:
-        return await work(call, await _body(receive, limit))
+    message = await receive()
+    if limit <= DECISION_LIMIT and not message.get("more_body"):
+        return await work(call, _bounded(_chunk(message), limit))
     claim = Claim(house.runtime.room)
     try:
-        return await work(call, await _body(receive, limit, claim))
+        return await work(call, await _body(message, receive, limit, claim))
     finally:
         claim.leave()
 
 
-async def _body(receive: Receive, limit: int, claim: Claim | None = None) -> bytes:
-    message = await receive()
+async def _body(message: Message, receive: Receive, limit: int, claim: Claim) -> bytes:
+    """The whole body, of which `message` is the beginning."""
     body = _chunk(message)
-    if claim is not None:
-        claim.take(len(body))
+    claim.take(len(body))
     if message.get("more_body"):
         longer = bytearray(body)
         while message.get("more_body") and len(longer) <= limit:
             message = await receive()
             chunk = _chunk(message)
-            if claim is not None:
-                claim.take(len(chunk))
+            claim.take(len(chunk))
             longer += chunk
         body = bytes(longer)
+    return _bounded(body, limit)
+
+
+def _bounded(body: bytes, limit: int) -> bytes:
     if len(body) > limit:
         raise TooLarge(f"the body may have at most {limit} bytes")
     return body

@@ -47,19 +47,21 @@ class Caller(Struct, frozen=True):
 
 def secret_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     """The key sent with a request: Bearer, X-API-Key, or the Basic user name."""
-    return secret_in(connection.headers.get("authorization", ""), connection.headers.get("x-api-key", ""))
+    authorization, api_key = connection.headers.get("authorization", ""), connection.headers.get("x-api-key", "")
+    return secret_in(authorization.encode("latin-1"), api_key.encode("latin-1"))
 
 
-def secret_in(authorization: str, api_key: str) -> str | None:
+def secret_in(authorization: bytes, api_key: bytes) -> str | None:
     """The key in these two headers."""
     if api_key:
-        return api_key
-    scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() == "bearer" and rest.strip():
-        return rest.strip()
-    if scheme.lower() == "basic":
+        return api_key.decode("latin-1")
+    scheme, _, rest = authorization.partition(b" ")
+    scheme, rest = scheme.lower(), rest.strip()
+    if scheme == b"bearer":
+        return rest.decode("latin-1") or None
+    if scheme == b"basic":
         try:
-            user = base64.b64decode(rest.strip(), validate=True).decode().partition(":")[0]
+            user = base64.b64decode(rest, validate=True).decode().partition(":")[0]
         except (binascii.Error, UnicodeDecodeError):
             return None
         return user or None

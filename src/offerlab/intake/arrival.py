@@ -43,7 +43,7 @@ def read_object(raw: bytes) -> dict[str, object]:
     """
     try:
         body = _DECODER.decode(raw)
-        strict.check_small(raw)
+        strict.quick_check(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise strict.NotJson(str(error) or "not JSON") from error
     return body

@@ -73,7 +73,7 @@ def decode(raw: bytes, index: int) -> Native | Rejection:
     """One event as sent, or why it can't be read."""
     try:
         native: Native = _DECODER.decode(raw)
-        strict.check_small(raw)
+        strict.quick_check(raw)
     except msgspec.ValidationError as error:
         return _refused(raw, index, str(error))
     except InvalidInput as error:
@@ -92,7 +92,7 @@ def decode_all(body: bytes) -> list[Arrival]:
     raws = _ENVELOPE.decode(body).events
     try:
         natives = _BATCH.decode(body).events
-        strict.check_many(body)
+        strict.quick_check(body)
     except (msgspec.MsgspecError, InvalidInput, UnicodeError, RecursionError, ValueError):
         return [Arrival(said=decode(raw, i), raw=raw) for i, raw in enumerate(map(bytes, raws))]
     return [Arrival(said=native, raw=raw) for native, raw in zip(natives, map(bytes, raws), strict=True)]

@@ -16,8 +16,6 @@ _LONGEST_INT64: Final = 20
 _SHOWN: Final = 100
 _DIGITS: Final = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else 0 for byte in range(256))
 _LONG_NUMBER: Final = b"0" * 19
-_GAPS: Final = (b" :", b"\t:", b"\n:", b"\r:")
-"""White space that may part a key from its colon."""
 _ANYTHING: Final = msgspec.json.Decoder()
 _PLAIN: Final = msgspec.json.Encoder()
 
@@ -49,26 +47,8 @@ def check(body: bytes) -> None:
         raise NotJson("the body is not UTF-8") from error
 
 
-def check_small(body: bytes) -> None:
-    """As `check`, at a fraction of its cost where a glance shows that only keys can be wrong.
-
-    Raises:
-        NotJson, InvalidInput: as `check`.
-    """
-    before = body.split(b'":')
-    colons = len(before) - 1
-    parted = body.count(b":") != colons and any(gap in body for gap in _GAPS)
-    if parted or b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS):
-        check(body)
-        return
-    keys = {piece.rpartition(b'"')[2] for piece in before[:-1]}
-    # Without escapes and gaps `":` ends every key: where all that stands before it differs, no key is there twice.
-    if len(keys) != colons and body.count(b'"') != _quotes_kept(body):
-        check(body)
-
-
-def check_many(body: bytes) -> None:
-    """As `check_small`, for a list of things of one kind, where every key stands many times.
+def quick_check(body: bytes) -> None:
+    """As `check`, at a fraction of its cost where a glance shows that there is nothing to refuse.
 
     Raises:
         NotJson, InvalidInput: as `check`.

@@ -6,10 +6,12 @@ INSERT over arrays, which needs one answer from the server where COPY into a tem
 """
 
 import sqlite3
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, Final
+from functools import cache, lru_cache
+from operator import itemgetter
+from types import NoneType
+from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Double, LargeBinary, String, Table, Text
 
@@ -25,11 +27,12 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, each with a value for every column of `table` but a serial one, in the table's order."""
     if not rows:
         return
-    with _driver(connection) as cursor:
-        if _is_sqlite(connection):
-            _execute_many(cursor, table, rows, "")
-        else:
-            cursor.execute(_arrays_text(table), _arrays(table, rows))
+    embedded = _embedded(connection)
+    if embedded is not None:
+        _execute_many(embedded, table, rows, "")
+        return
+    with _server(connection) as cursor:
+        cursor.execute(_arrays_text(table), _arrays(table, rows))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row], returning: str) -> Collection[Any] | None:
@@ -40,9 +43,10 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], return
     """
     if not rows:
         return None
-    with _driver(connection) as cursor:
-        if _is_sqlite(connection):
-            return _insert_new_embedded(cursor, table, rows, returning)
+    embedded = _embedded(connection)
+    if embedded is not None:
+        return _insert_new_embedded(embedded, table, rows, returning)
+    with _server(connection) as cursor:
         statement = f"{_arrays_text(table)} ON CONFLICT DO NOTHING RETURNING {returning}"
         cursor.execute(statement, _arrays(table, rows))
         return None if cursor.rowcount == len(rows) else {row[0] for row in cursor.fetchall()}
@@ -50,22 +54,24 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row], return
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> bool:
     """Insert on SQLite the rows that are not there yet; whether that was all of them."""
-    with _driver(connection) as cursor:
-        _execute_many(cursor, table, rows, " ON CONFLICT DO NOTHING")
-        return bool(cursor.rowcount == len(rows))
+    embedded = _embedded(connection)
+    if embedded is None:
+        raise AssertionError("a server is asked which rows are new")
+    return _execute_many(embedded, table, rows, " ON CONFLICT DO NOTHING") == len(rows)
 
 
-def _insert_new_embedded(cursor: Any, table: Table, rows: Sequence[Row], returning: str) -> set[Any] | None:  # noqa: ANN401 - the driver's own
+def _insert_new_embedded(
+    embedded: sqlite3.Connection, table: Table, rows: Sequence[Row], returning: str
+) -> set[Any] | None:
     """The same on SQLite, where nobody else writes meanwhile: the new rows have the last serial numbers."""
-    _execute_many(cursor, table, rows, " ON CONFLICT DO NOTHING")
-    count = cursor.rowcount
+    count = _execute_many(embedded, table, rows, " ON CONFLICT DO NOTHING")
     if count == len(rows):
         return None
     serial = table.autoincrement_column
     if serial is None:
         raise AssertionError("without a serial number nobody can tell which rows are new")
     newest = f"{serial.name} > last_insert_rowid() - ?"
-    found = cursor.execute(f"SELECT {returning} FROM {table.name} WHERE {newest}", (count,)) if count else ()  # noqa: S608 - our own names
+    found = embedded.execute(f"SELECT {returning} FROM {table.name} WHERE {newest}", (count,)) if count else ()  # noqa: S608 - our own names
     return {row[0] for row in found}
 
 
@@ -73,12 +79,13 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row], key: tuple
     """Insert rows, or put them in the place of those with the same key."""
     if not rows:
         return
-    with _driver(connection) as cursor:
-        ending = _on_conflict(columns_of(table), key)
-        if _is_sqlite(connection):
-            _execute_many(cursor, table, rows, ending)
-        else:
-            cursor.execute(_arrays_text(table) + ending, _arrays(table, rows))
+    ending = _on_conflict(table, key)
+    embedded = _embedded(connection)
+    if embedded is not None:
+        _execute_many(embedded, table, rows, ending)
+        return
+    with _server(connection) as cursor:
+        cursor.execute(_arrays_text(table) + ending, _arrays(table, rows))
 
 
 def select_in(
@@ -90,26 +97,29 @@ def select_in(
     """
     if not values:
         return ()
-    with _driver(connection) as cursor:
-        if not _is_sqlite(connection):
-            kind = _KINDS[type(values[0])]
-            statement = f"{head.replace('?', '%s')} = ANY(%s::{kind}[]) {tail}"
+    embedded = _embedded(connection)
+    if embedded is None:
+        kind = _KINDS[type(values[0])]
+        statement = f"{head.replace('?', '%s')} = ANY(%s::{kind}[]) {tail}"
+        with _server(connection) as cursor:
             cursor.execute(statement, [*fixed, _array(values, kind)])
             return list(cursor.fetchall())
-        found: list[Row] = []
-        for start in range(0, len(values), _SIZES[-1]):
-            part = values[start : start + _SIZES[-1]]
-            size = next(size for size in _SIZES if size >= len(part))
-            padding = (part[0],) * (size - len(part))
-            found += cursor.execute(_in_text(head, size), (*fixed, *part, *padding)).fetchall()
-        return found
+    found: list[Row] = []
+    for start in range(0, len(values), _SIZES[-1]):
+        part = values[start : start + _SIZES[-1]]
+        size = next(size for size in _SIZES if size >= len(part))
+        padding = (part[0],) * (size - len(part))
+        found += embedded.execute(_in_text(head, size), (*fixed, *part, *padding)).fetchall()
+    return found
 
 
 def exists(connection: Connection, statement: str, fixed: Sequence[Any]) -> bool:
     """Whether a statement (with `?` for its values) finds anything."""
-    with _driver(connection) as cursor:
-        text = statement if _is_sqlite(connection) else statement.replace("?", "%s")
-        cursor.execute(text, list(fixed))
+    embedded = _embedded(connection)
+    if embedded is not None:
+        return embedded.execute(statement, tuple(fixed)).fetchone() is not None
+    with _server(connection) as cursor:
+        cursor.execute(statement.replace("?", "%s"), list(fixed))
         return cursor.fetchone() is not None
 
 
@@ -120,66 +130,70 @@ def columns_of(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column is not serial)
 
 
+def _embedded(connection: Connection) -> sqlite3.Connection | None:
+    """The driver's own connection inside the transaction; None where the store is a server.
+
+    What it can't do now it says as `sqlite3.OperationalError`, which every transaction of ours translates.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    return cast("sqlite3.Connection", _begun(connection))
+
+
 @contextmanager
-def _driver(connection: Connection) -> Generator[Any]:
-    """A cursor of the driver inside the transaction, its "not now" turned into ours.
+def _server(connection: Connection) -> Generator[Any]:
+    """A cursor of a server's driver inside the transaction, its "not now" turned into ours.
 
     Raises:
         Unavailable: the store is full, busy or away.
     """
-    if not connection.in_transaction():
-        connection.begin()
-    raw: Any = connection.connection.driver_connection
-    cursor = raw.cursor()
+    cursor = _begun(connection).cursor()
     try:
         yield cursor
-    except sqlite3.OperationalError as error:
+    except connection.dialect.loaded_dbapi.OperationalError as error:
         raise Unavailable("the store can't be written now") from error
-    except Exception as error:
-        if not _is_sqlite(connection) and isinstance(error, connection.dialect.loaded_dbapi.OperationalError):
-            raise Unavailable("the store can't be written now") from error
-        raise
     finally:
         cursor.close()
 
 
-def _is_sqlite(connection: Connection) -> bool:
-    return connection.dialect.name == "sqlite"
+def _begun(connection: Connection) -> Any:  # noqa: ANN401 - the driver's own
+    if not connection.in_transaction():
+        connection.begin()
+    return connection.connection.driver_connection
 
 
-def _execute_many(cursor: Any, table: Table, rows: Sequence[Row], ending: str) -> None:  # noqa: ANN401 - the driver's own
-    """Insert on SQLite what says something.
+def _execute_many(embedded: sqlite3.Connection, table: Table, rows: Sequence[Row], ending: str) -> int:
+    """Insert on SQLite what says something; how many rows that changed.
 
-    For every NULL and every `bytes` the driver looks for an adapter first, which costs as much as four numbers: columns
-    that are empty in all rows are left out of the statement, and bytes go in as what the driver knows.
+    For every NULL the driver looks for an adapter first, which costs as much as four numbers (so it does for `bytes`:
+    hand it `bytearray`): rows that leave the same columns empty go together, by a statement without these.
     """
-    nullable, binary = _kinds(table)
-    columns: list[Any] = list(zip(*rows, strict=True))
-    empty = {i for i in nullable if columns[i].count(None) == len(rows)}
-    for i in binary:
-        if i not in empty:
-            columns[i] = [None if value is None else bytearray(value) for value in columns[i]]
-    kept = tuple(i for i in range(len(columns)) if i not in empty)
-    cursor.executemany(_insert_text(table, kept) + ending, zip(*(columns[i] for i in kept), strict=True))
+    alike: dict[tuple[type, ...], list[Row]] = {}
+    for row in rows:
+        kinds = tuple(map(type, row))
+        if kinds in alike:
+            alike[kinds].append(row)
+        else:
+            alike[kinds] = [row]
+    changed = 0
+    for kinds, found in alike.items():
+        statement, filled = _insertion(table, kinds, ending)
+        changed += embedded.executemany(statement, found if filled is None else map(filled, found)).rowcount
+    return changed
 
 
-@cache
-def _kinds(table: Table) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Places of a row that may be NULL, and those that hold bytes."""
-    columns = [table.columns[name] for name in columns_of(table)]
-    nullable = tuple(i for i, column in enumerate(columns) if column.nullable)
-    return nullable, tuple(i for i, column in enumerate(columns) if isinstance(column.type, LargeBinary))
-
-
-@cache
-def _insert_text(table: Table, kept: tuple[int, ...]) -> str:
+@lru_cache(maxsize=4_096)
+def _insertion(table: Table, kinds: tuple[type, ...], ending: str) -> tuple[str, Callable[[Row], Row] | None]:
+    """The statement for rows with values of these types, and what takes the values out of a row; None: all of it."""
+    kept = [i for i, kind in enumerate(kinds) if kind is not NoneType]
     names = [columns_of(table)[i] for i in kept]
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names
+    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}){ending}"  # noqa: S608 - our own names
+    return statement, None if len(kept) == len(kinds) else itemgetter(*kept)
 
 
 @cache
-def _on_conflict(names: tuple[str, ...], key: tuple[str, ...]) -> str:
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+def _on_conflict(table: Table, key: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns_of(table) if name not in key)
     return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
 
 

@@ -5,7 +5,7 @@ the id: what remains after a row is deleted belongs to nobody.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -94,7 +94,7 @@ def save_states(
 ) -> None:
     """Store what changed between `before` and `after`."""
     bodies = [
-        (number, project_id, _ENCODER.encode(state.profile), now)
+        (number, project_id, bytearray(_ENCODER.encode(state.profile)), now)
         for number, state in after.items()
         if state.profile is not before[number].profile
     ]
@@ -117,20 +117,21 @@ def numbers_for(
     new_number: Callable[[], int],
     now: int,
     known: Known,
-) -> dict[bytes, int]:
-    """The numbers of customers, new ones given where there are none; on PostgreSQL their rows stay locked.
+) -> Mapping[bytes, int]:
+    """The numbers of these customers and perhaps of others, new ones given where there are none.
+
+    On PostgreSQL their rows stay locked.
 
     The lock makes read-fold-write of a profile safe between replicas; sorted, so that no two of them wait in a ring.
     """
     numbers = known.numbers(project_id)
-    asked = set(digests)
-    missing = asked.difference(numbers)
+    missing = set(digests).difference(numbers)
     if missing:
         given = _given if connection.dialect.name == "postgresql" else _given_embedded
         found, strangers = given(connection, project_id, sorted(missing), new_number, now)
         numbers.update(found)
         known.states.update((number, CustomerState(number=number)) for number in strangers)
-    return {digest: numbers[digest] for digest in asked}
+    return numbers
 
 
 Given = tuple[dict[bytes, int], Iterable[int]]
@@ -154,7 +155,7 @@ def _given_embedded(
 ) -> Given:
     """On SQLite, where nobody else writes meanwhile: who is not remembered is a stranger more often than not."""
     fresh = {digest: new_number() for digest in wanted}
-    rows = [(project_id, digest, number, number, now) for digest, number in fresh.items()]
+    rows = [(project_id, bytearray(digest), number, number, now) for digest, number in fresh.items()]
     if bulk.insert_missing(connection, vault, rows):
         return fresh, fresh.values()
     found = _numbers(connection, project_id, wanted)

@@ -4,6 +4,7 @@ SQLite runs with WAL and `synchronous=FULL`: an acknowledged commit survives pow
 that a transaction never finds out half-way that another one was first.
 """
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from typing import Any, Final
@@ -66,7 +67,10 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("offerlab_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        driver = connection.connection.driver_connection
+        if driver is None:
+            raise AssertionError("what begins has a connection of the driver")
+        driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")  # SQLAlchemy's way to say it costs more than a commit
 
     return engine
 
@@ -114,7 +118,7 @@ def translated() -> Generator[None]:
     """Turn the driver's "not now" into ours; errors of the program pass as they are."""
     try:
         yield
-    except (OperationalError, NoneFree) as error:
+    except (OperationalError, sqlite3.OperationalError, NoneFree) as error:
         raise Unavailable("the store can't be reached or is busy") from error
     except DBAPIError as error:
         if error.connection_invalidated:

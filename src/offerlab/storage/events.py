@@ -44,6 +44,8 @@ OBJECTIONS: Final[dict[Outcome, str]] = {
     "too_many_ids": f"one person has at most {MOST_IDS} ids; these two stay apart",
 }
 _CHUNK: Final = 500
+Placed = tuple[int, Event, int]
+"""An event with its place in the batch and its customer's number."""
 
 
 class Appended(Struct, frozen=True):
@@ -80,11 +82,12 @@ def append(
         known: what the caller's earlier transactions read and wrote; the caller sees to it that it still holds.
     """
     known = Known() if known is None else known
-    digests = customers.digests_of(project.secret, (event.customer for event in batch), known.digests(project.id))
+    digests = customers.digests_of(project.secret, [event.customer for event in batch], known.digests(project.id))
     others = {i: customers.digest_of(project.secret, event.link) for i, event in enumerate(batch) if event.link}
     gone = _erased(connection, project, batch, known)
-    living = [i for i in range(len(batch)) if i not in gone]
-    wanted = [digests[i] for i in living] + [digest for i, digest in others.items() if i not in gone]
+    living = [i for i in range(len(batch)) if i not in gone] if gone else list(range(len(batch)))
+    wanted = [digests[i] for i in living] if gone else list(digests)
+    wanted += [digest for i, digest in others.items() if i not in gone]
     numbers = customers.numbers_for(connection, project.id, wanted, new_number=new_number, now=now, known=known)
     if connection.dialect.name == "postgresql" and _erased(connection, project, batch, Known()) != gone:
         raise Unavailable("a customer of this batch was erased meanwhile; send it again")
@@ -94,19 +97,20 @@ def append(
         outcomes[i] = "too_many_ids"
         living.remove(i)
     fresh = _register(connection, project.id, [(i, batch[i], numbers[digests[i]]) for i in living], outcomes, now)
-    found = [(batch[i], numbers[digests[i]]) for i in fresh]
+    found = [(event, number) for _, event, number in fresh]
     _project_facts(connection, project.id, found, now)
-    sealing.keep(connection, project.id, ((event.id, n, event.raw) for event, n in found if event.raw), now=now)
-    _deliveries(connection, project.id, found, now)
+    eventful = [item for item in found if item[0].type in _EVENTFUL or item[0].raw or item[0].planned]
+    if eventful:
+        sealing.keep(connection, project.id, [(event.id, n, event.raw) for event, n in eventful if event.raw], now=now)
+        _deliveries(connection, project.id, eventful, now)
     states = _fold(connection, project, found, now, known)
-    made = [Link(batch[i].occurred_at, batch[i].id, *links[i]) for i in fresh if i in links]
-    made += _adopted(connection, project, found)
+    made = [Link(event.occurred_at, event.id, *links[i]) for i, event, _ in fresh if i in links] if links else []
+    made += _adopted(connection, project, eventful) if eventful else ()
     moved = identity.link(connection, project.id, made, now=now)
     known.states.update(states)
     if made:
         known.unlinked.discard(project.id)
-    by_number = {number: digest for digest, number in numbers.items()}
-    told = {by_number[number]: state for number, state in states.items()}
+    told = {digests[i]: states[number] for i, _, number in fresh if number in states}
     if moved or (states and identity.has_links(connection, project.id, known)):
         told |= _united(connection, project.id, moved | set(states))
     return Appended(outcomes, told, tuple(_objections(batch, outcomes)))
@@ -136,6 +140,8 @@ def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[E
 
 _TOLD_ON: Final = frozenset(("profile", "consent", "shipment"))
 """Events that say more than their fact; others do where they have an offer planned."""
+_EVENTFUL: Final = _TOLD_ON | {"refund", "order_cancelled"}
+"""More may follow from these than a fact and a profile; so it may from events with a payload or an offer planned."""
 
 
 def _erased(connection: Connection, project: Project, batch: Sequence[Event], known: Known) -> set[int]:
@@ -227,29 +233,34 @@ def _objections(batch: Sequence[Event], outcomes: Sequence[Outcome]) -> Iterable
 def _register(
     connection: Connection,
     project_id: int,
-    living: Sequence[tuple[int, Event, int]],
+    living: Sequence[Placed],
     outcomes: list[Outcome],
     now: int,
-) -> list[int]:
-    """Enter ids never seen into the register; the positions of the new ones."""
-    firsts: dict[str, tuple[int, Event, int]] = {}
-    for item in living:
-        firsts.setdefault(item[1].id, item)
+) -> Sequence[Placed]:
+    """Enter ids never seen into the register; those that are new."""
     rows = [
-        (project_id, event.id, event.type, number, event.occurred_at, now, event.digest)
-        for _, event, number in firsts.values()
+        (project_id, event.id, event.type, number, event.occurred_at, now, bytearray(event.digest))
+        for _, event, number in living
     ]
+    firsts = {item[1].id: item for item in reversed(living)}
+    if len(firsts) < len(rows):
+        rows = [row for row, item in zip(rows, living, strict=True) if firsts[item[1].id] is item]
     if connection.dialect.name == "postgresql":
         rows.sort()  # replicas wait for each other in one order
     inserted = bulk.insert_new(connection, register, rows, "event_id")
     if inserted is None:
+        if len(rows) == len(living):
+            for i, _, _ in living:
+                outcomes[i] = "accepted"
+            return living
         inserted = firsts.keys()
     seen = _digests(connection, project_id, [name for name in firsts if name not in inserted])
-    fresh: list[int] = []
-    for i, event, _ in living:
-        if event.id in inserted and firsts[event.id][0] == i:
+    fresh: list[Placed] = []
+    for item in living:
+        i, event, _ = item
+        if event.id in inserted and firsts[event.id] is item:
             outcomes[i] = "accepted"
-            fresh.append(i)
+            fresh.append(item)
         else:
             first = seen.get(event.id, firsts[event.id][1].digest)
             outcomes[i] = "duplicate" if first == event.digest else "conflict"
@@ -265,19 +276,15 @@ def _digests(connection: Connection, project_id: int, ids: Sequence[str]) -> dic
 
 
 def _project_facts(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
-    """One row, or a head with its lines, in the table of each event's kind; rows in the order of their columns.
-
-    Events of one type fill the same columns: SQLite is given them together, a server a whole table at once.
-    """
-    by_type: dict[str, list[tuple[Event, int]]] = {}
+    """One row, or a head with its lines, in the table of each event's kind; rows in the order of their columns."""
+    by_kind: dict[type[Fact], list[tuple[Event, int]]] = {}
     for item in fresh:
-        by_type.setdefault(item[0].type, []).append(item)
-    embedded = connection.dialect.name == "sqlite"
-    rows: dict[tuple[Table, str], list[bulk.Row]] = {}
-    for kind, items in by_type.items():
-        for table, found in _FACT_ROWS[type(items[0][0].fact)](project_id, items, now).items():
-            rows.setdefault((table, kind if embedded else ""), []).extend(found)
-    for (table, _), found in rows.items():
+        by_kind.setdefault(type(item[0].fact), []).append(item)
+    rows: dict[Table, list[bulk.Row]] = {}
+    for kind, items in by_kind.items():
+        for table, found in _FACT_ROWS[kind](project_id, items, now).items():
+            rows.setdefault(table, []).extend(found)
+    for table, found in rows.items():
         bulk.insert(connection, table, found)
 
 

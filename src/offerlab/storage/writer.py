@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate
+from itertools import chain, islice
 from typing import Final
 
 from msgspec import Struct
@@ -161,11 +161,8 @@ class Writer:
         return self._queue.get(timeout=left) if left > 0.0 else self._queue.get_nowait()
 
     def _write(self, group: list[_Work]) -> None:
-        by_project: dict[int, list[_Work]] = {}
-        for work in group:
-            by_project.setdefault(work.project.id, []).append(work)
-        for works in by_project.values():
-            self._write_project(works)
+        for number in {work.project.id: None for work in group}:
+            self._write_project([work for work in group if work.project.id == number])
 
     def _write_project(self, works: list[_Work]) -> None:
         self._begun_at = time.monotonic()
@@ -182,14 +179,8 @@ class Writer:
                 _log.exception("a batch could not be written")
                 self._tell(works, [error])
         else:
-            ends = accumulate(len(work.events) for work in works)
-            self._tell(
-                works,
-                [
-                    Appended(appended.outcomes[end - len(work.events) : end])
-                    for work, end in zip(works, ends, strict=True)
-                ],
-            )
+            outcomes = iter(appended.outcomes)
+            self._tell(works, [Appended(list(islice(outcomes, len(work.events)))) for work in works])
         finally:
             self._begun_at = None
 
@@ -199,20 +190,20 @@ class Writer:
         for work, answer in zip(works, answers, strict=True):
             by_loop.setdefault(work.done.get_loop(), []).append((work.done, answer))
         with self._lock:
-            self._waiting -= sum(len(work.events) + 1 for work in works)
+            self._waiting -= sum([len(work.events) for work in works], len(works))
         for loop, told in by_loop.items():
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_settle, told)
 
     def _commit(self, works: list[_Work]) -> Appended:
         project = works[0].project
-        batch = [event for work in works for event in work.events]
+        batch = list(chain.from_iterable([work.events for work in works]))
         with self._committing, self._writing() as connection:
             now = self._now()
             appended = events.append(
                 connection, project, batch, new_number=self._new_number, now=now, known=self._known
             )
-            unread = [item for work in works for item in work.rejections]
+            unread = chain.from_iterable([work.rejections for work in works])
             rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
         self.refused_at = 0.0
         self._on_commit(project, batch, appended)

@@ -25,7 +25,7 @@ from offerlab.storage.events import OBJECTIONS, Outcome
 from offerlab.workflows.planning import moment_of_event, order_of_event, plan_for, planned_of, state_at, trigger_of
 from offerlab.workflows.serving import Serving, exposure_of
 from offerlab.workflows.snapshot import Snapshot
-from offerlab.workflows.tally import REMEMBERED, Latest, Tally
+from offerlab.workflows.tally import REMEMBERED, TAKEN, Latest, Tally
 from offerlab.workflows.token import Content, read
 
 LONGEST_KEPT: Final = 65_536
@@ -43,7 +43,7 @@ _EXPLAINED: Final[dict[Outcome, str]] = {
 }
 
 
-_TAKEN: Final = ("taken", None)
+_TAKEN: Final = (TAKEN, None)
 _CLOCK_OFF: Final = ("clock_off", "the sender's clock was wrong by more than five minutes; its time was corrected")
 
 
@@ -111,8 +111,15 @@ async def record_native(serving: Serving, sender: Sender, arrivals: Sequence[Arr
     Raises:
         Unavailable: nothing was stored; send it again.
     """
-    reads = any(isinstance(one.said, NativeExposure) and one.said.decision_id is None for one in arrivals)
-    return await record(serving, sender, arrivals, as_read, inline=INLINE if reads else INLINE_UNREAD)
+    inline = INLINE
+    if len(arrivals) > INLINE and not any(map(_reads, arrivals)):
+        inline = INLINE_UNREAD
+    return await record(serving, sender, arrivals, as_read, inline=inline)
+
+
+def _reads(arrival: Arrival) -> bool:
+    """Whether translating it asks for a customer's state."""
+    return isinstance(arrival.said, NativeExposure) and arrival.said.decision_id is None
 
 
 async def record(
@@ -133,17 +140,19 @@ async def record(
     runtime = serving.runtime
     snapshot = runtime.snapshot(sender.project_id)
     translator = _Translator(serving, snapshot, sender)
-    if len(items) > (INLINE if snapshot.automatic else inline):
+    if len(items) > INLINE and (snapshot.automatic or len(items) > inline):
         await asyncio.to_thread(translator.translate, items, read)
     else:
         translator.translate(items, read)
-    appended_outcomes: Sequence[Outcome] = ()
+    outcomes: Sequence[Outcome] = ()
     if translator.events or translator.rejections:
-        appended = await runtime.writer.submit(snapshot.project, translator.events, translator.rejections)
-        appended_outcomes = appended.outcomes
-    done_at = runtime.now()
-    recorded = _recorded(translator, appended_outcomes, len(items))
-    _note(runtime.tally, sender, translator, recorded, done_at)
+        outcomes = (await runtime.writer.submit(snapshot.project, translator.events, translator.rejections)).outcomes
+    count = len(items)
+    if 0 < count <= INLINE and outcomes.count("accepted") == len(outcomes) == count and translator.is_plain:
+        runtime.tally.take(sender.key_id, sender.source, runtime.now(), translator.events)
+        return Recorded(accepted=count, duplicates=0, rejected=[])
+    recorded = _recorded(translator, outcomes, count)
+    _note(runtime.tally, sender, translator, recorded, runtime.now())
     return recorded
 
 
@@ -186,8 +195,6 @@ def _latest(
 
 
 def _recorded(translator: "_Translator", outcomes: Sequence[Outcome], count: int) -> Recorded:
-    if len(outcomes) == outcomes.count("accepted") == len(set(translator.owners)) == count:
-        return Recorded(accepted=count, duplicates=0, rejected=[])
     by_item: dict[int, list[Outcome]] = {}
     for index, outcome in zip(translator.owners, outcomes, strict=True):
         by_item.setdefault(index, []).append(outcome)
@@ -217,11 +224,13 @@ class _Translator:
         self.clock_off: list[int] = []
         self._serving = serving
         self._snapshot = snapshot
-        self._catalogue = snapshot.catalogue
-        self._automatic = bool(snapshot.automatic)
-        self._publishable = sender.publishable
-        self._source = sender.source
+        self._sender = sender
         self._now = serving.runtime.now()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every item made events, and nothing else is to be said of any."""
+        return not (self.rejections or self.ignored or self.clock_off)
 
     def translate(self, items: Sequence[T], read: Read[T]) -> None:
         """Translate every item."""
@@ -233,7 +242,7 @@ class _Translator:
                 self._reject(arrival.said, arrival.raw)
             else:
                 self._take(arrival, arrival.said, index)
-        if self._automatic:
+        if self._snapshot.automatic:
             self._set_off_all()
 
     def _take(self, arrival: Arrival, native: Native, index: int) -> None:
@@ -252,24 +261,24 @@ class _Translator:
         if arrival.clock_off or (events[0].occurred_at == self._now and is_ahead(native, now=self._now)):
             self.clock_off.append(index)
         self.events += events
-        self.owners += (index,) if len(events) == 1 else (index,) * len(events)
+        self.owners += [index] * len(events)
 
     def _reject(self, rejection: Rejection, raw: bytes, customer: str | None = None) -> None:
         kept = msgspec.structs.replace(
             rejection,
             raw=raw if len(raw) <= LONGEST_KEPT else b"",
             sample=sample_of(raw),
-            source=self._source,
+            source=self._sender.source,
             customer=customer,
         )
         self.rejections.append(kept)
 
     def _events(self, native: Native) -> list[Event]:
-        if self._publishable:
+        if self._sender.publishable:
             native = publishable_part(native)
         if isinstance(native, NativeExposure):
             return self._exposures(native)
-        return [event_of(native, fact_of(native, self._catalogue), now=self._now)]
+        return [event_of(native, fact_of(native, self._snapshot.catalogue), now=self._now)]
 
     def _set_off_all(self) -> None:
         """Set off what the batch sets off, once all of it is read: a customer's own words in it count, wherever."""

@@ -6,14 +6,21 @@ others about once a second (`runtime`), so that it does not matter which of them
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from threading import Lock
 from typing import Final
 
 from msgspec import Struct
 
+from offerlab.domain.clock import SECOND
+from offerlab.domain.event import Event
+
 REMEMBERED: Final = 200
 """Of each key so many events are remembered."""
-UNREFUSED: Final = frozenset(("taken", "clock_off"))
+TAKEN: Final = "taken"
+UNREFUSED: Final = frozenset((TAKEN, "clock_off"))
+_UNCOUNTED: Final = 200
+"""So many requests that went well wait to be counted: together they cost a fraction."""
 
 
 class Latest(Struct, frozen=True, kw_only=True):
@@ -35,6 +42,8 @@ class Latest(Struct, frozen=True, kw_only=True):
 
 Make = Callable[[], Sequence[Latest]]
 """What makes the latest events of one request, when somebody looks: most are forgotten unseen."""
+_Taken = tuple[int, str, int, Sequence[Event]]
+"""A request of which every event was taken: by which key, from which source, when, and what."""
 
 
 class Tally:
@@ -46,8 +55,37 @@ class Tally:
         self._latest: dict[int, deque[tuple[int, Make]]] = {}
         self._remembered: Counter[int] = Counter()
         self._untold: set[int] = set()
-        self.lag_s = 0.0
-        self.clock_off = 0
+        self._taken: deque[_Taken] = deque()
+        self._lag_s = 0.0
+        self._clock_off = 0
+
+    def take(self, key_id: int | None, source: str, at: int, events: Sequence[Event]) -> None:
+        """Add a request of which every event was accepted and nothing else is to be said.
+
+        Args:
+            key_id: who sent it; None for a signed webhook.
+            source: how it was read.
+            at: when it was on disk, microseconds UTC.
+            events: at least one; they stay in memory for a while, so that there had better be few.
+        """
+        self._taken.append((key_id or 0, source, at, events))
+        if len(self._taken) >= _UNCOUNTED:
+            with self._lock:
+                self._count()
+
+    def _count(self) -> None:
+        """Count what was taken; within the lock."""
+        found: dict[int, list[_Taken]] = {}
+        while self._taken:
+            one = self._taken.popleft()
+            found.setdefault(one[0], []).append(one)
+        for key, requests in found.items():
+            named = [(at, source, event.id, event.type) for _, source, at, events in requests for event in events]
+            self._counts["accepted"] += len(named)
+            latest = named[-REMEMBERED:]
+            self._remember(key, partial(_made, latest), len(latest))
+            _, _, at, last = requests[-1]
+            self._lag_s = (at - max(event.occurred_at for event in last)) / SECOND
 
     def note(
         self,
@@ -71,13 +109,14 @@ class Tally:
         """
         key = key_id or 0
         with self._lock:
-            self.clock_off += clock_off
+            self._count()
+            self._clock_off += clock_off
             for name, count in counts.items():
                 self._counts[name] += count
             if size:
                 self._remember(key, latest, size)
             if lag_s is not None:
-                self.lag_s = lag_s
+                self._lag_s = lag_s
 
     def _remember(self, key: int, latest: Make, size: int) -> None:
         """Keep a request, and of those before it as many as fill what is remembered."""
@@ -91,6 +130,7 @@ class Tally:
     def untold(self) -> dict[int, list[Latest]]:
         """The latest events of those keys (0 is webhooks) that sent something since the last call."""
         with self._lock:
+            self._count()
             keys, self._untold = self._untold, set()
         return {key: self.latest((key,), limit=REMEMBERED) for key in keys}
 
@@ -102,11 +142,28 @@ class Tally:
     def counts(self) -> dict[str, int]:
         """Events by outcome."""
         with self._lock:
+            self._count()
             return dict(self._counts)
+
+    def lag_s(self) -> float:
+        """From happening to being on disk, of the newest event that was accepted."""
+        with self._lock:
+            self._count()
+            return self._lag_s
+
+    def clock_off(self) -> int:
+        """How many events were taken with a corrected time."""
+        with self._lock:
+            return self._clock_off
 
     def latest(self, key_ids: Iterable[int], *, limit: int) -> list[Latest]:
         """The latest events of these keys (0 is webhooks), newest first."""
         with self._lock:
+            self._count()
             requests = [[make for _, make in self._latest.get(key_id, ())] for key_id in key_ids]
         found = [one for each in requests for one in [one for make in each for one in make()][-REMEMBERED:]]
         return sorted(found, key=lambda one: -one.at)[:limit]
+
+
+def _made(named: Iterable[tuple[int, str, str, str]]) -> list[Latest]:
+    return [Latest(at=at, id=name, type=kind, source=source, outcome=TAKEN) for at, source, name, kind in named]
