@@ -96,6 +96,7 @@ _HANDLERS: Final = [
     *outgoing.HANDLERS,
     *unsubscribe.HANDLERS,
 ]
+_PLAIN: Final = {**decisions.PLAIN, **events.PLAIN}
 
 
 def clock() -> int:
@@ -146,7 +147,8 @@ class App:
         streams: int,
     ) -> None:
         self.web = web
-        self._framework = ProxyHeadersMiddleware(web, os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
+        application: Any = web
+        self._framework: Any = ProxyHeadersMiddleware(application, os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
         self.streams = Streams(runtime, most=streams)
         self.listen = self.streams.listen
         self.courier = courier
@@ -160,7 +162,7 @@ class App:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's shapes, spelled differently by everybody
         """Answer one request: plain routes at once, all others through the framework."""
         path = scope["path"]
-        route = decisions.PLAIN.get(path) or events.PLAIN.get(path) or ofrep.route(path)
+        route = _PLAIN.get(path) or ofrep.route(path)
         scope["house"] = self
         if route is None:
             send_on: Any = labelled(send, scope.get("labels", ()))

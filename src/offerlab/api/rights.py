@@ -26,6 +26,7 @@ _KEYS: Final[dict[Right, frozenset[KeyKind]]] = {
     "customers": frozenset(("admin", "server")),
     "inspect": frozenset(("admin", "read")),
 }
+_BEARER: Final = b"Bearer "
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "::ffff:127.0.0.1", "localhost"))
 
 
@@ -55,6 +56,8 @@ def secret_in(authorization: bytes, api_key: bytes) -> str | None:
     """The key in these two headers."""
     if api_key:
         return api_key.decode("latin-1")
+    if authorization.startswith(_BEARER):
+        return authorization[len(_BEARER) :].decode("latin-1").strip() or None
     scheme, _, rest = authorization.partition(b" ")
     scheme, rest = scheme.lower(), rest.strip()
     if scheme == b"bearer":

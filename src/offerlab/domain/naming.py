@@ -40,14 +40,14 @@ def unit_of(customer_id: object) -> str | None:
     Raises:
         InvalidInput: another type, a control character, or more than 1,024 characters.
     """
-    if customer_id is None:
-        return None
-    if isinstance(customer_id, int) and not isinstance(customer_id, bool):
+    if not isinstance(customer_id, str):
+        if customer_id is None:
+            return None
+        if not isinstance(customer_id, int) or isinstance(customer_id, bool):
+            raise InvalidInput("a customer id is a string or an integer", field="customer_id")
         if not -_INT64 <= customer_id < _INT64:
             raise InvalidInput("an integer customer id must fit into 64 bits", field="customer_id")
         customer_id = str(customer_id)
-    if not isinstance(customer_id, str):
-        raise InvalidInput("a customer id is a string or an integer", field="customer_id")
     if not customer_id.isascii():
         customer_id = unicodedata.normalize("NFC", customer_id)
     if len(customer_id) > MAX_UNIT:

@@ -1,6 +1,7 @@
 """Appending events: once for ever, whatever is sent twice, together with what they change about a customer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, Literal, cast
 
 import msgspec
@@ -82,30 +83,30 @@ def append(
         known: what the caller's earlier transactions read and wrote; the caller sees to it that it still holds.
     """
     known = Known() if known is None else known
-    digests = customers.digests_of(project.secret, [event.customer for event in batch], known.digests(project.id))
-    others = {i: customers.digest_of(project.secret, event.link) for i, event in enumerate(batch) if event.link}
+    digests = [customers.digest_of(project.secret, event.customer) for event in batch]
+    others = _others(project, batch)
     gone = _erased(connection, project, batch, known)
-    living = [i for i in range(len(batch)) if i not in gone] if gone else list(range(len(batch)))
-    wanted = [digests[i] for i in living] if gone else list(digests)
+    wanted = [digest for i, digest in enumerate(digests) if i not in gone] if gone else list(digests)
     wanted += [digest for i, digest in others.items() if i not in gone]
     numbers = customers.numbers_for(connection, project.id, wanted, new_number=new_number, now=now, known=known)
     if connection.dialect.name == "postgresql" and _erased(connection, project, batch, Known()) != gone:
         raise Unavailable("a customer of this batch was erased meanwhile; send it again")
-    outcomes: list[Outcome] = ["erased"] * len(batch)
     links = {i: (numbers[others[i]], numbers[digests[i]]) for i in others if i not in gone}
-    for i in _overfull(connection, project.id, links):
-        outcomes[i] = "too_many_ids"
-        living.remove(i)
-    fresh = _register(connection, project.id, [(i, batch[i], numbers[digests[i]]) for i in living], outcomes, now)
+    shut: dict[int, Outcome] = dict.fromkeys(gone, "erased")
+    shut.update(dict.fromkeys(_overfull(connection, project.id, links), "too_many_ids"))
+    outcomes: list[Outcome] = (
+        [shut.get(i, "accepted") for i in range(len(batch))] if shut else ["accepted"] * len(batch)
+    )
+    living = [(i, batch[i], numbers[digests[i]]) for i in range(len(batch)) if i not in shut]
+    fresh = _register(connection, project.id, living, outcomes, now)
     found = [(event, number) for _, event, number in fresh]
     _project_facts(connection, project.id, found, now)
-    eventful = [item for item in found if item[0].type in _EVENTFUL or item[0].raw or item[0].planned]
-    if eventful:
-        sealing.keep(connection, project.id, [(event.id, n, event.raw) for event, n in eventful if event.raw], now=now)
-        _deliveries(connection, project.id, eventful, now)
+    eventful = found if _are_eventful(batch) else ()
+    sealing.keep(connection, project.id, [(event.id, n, event.raw) for event, n in eventful if event.raw], now=now)
+    _deliveries(connection, project.id, eventful, now)
     states = _fold(connection, project, found, now, known)
     made = [Link(event.occurred_at, event.id, *links[i]) for i, event, _ in fresh if i in links] if links else []
-    made += _adopted(connection, project, eventful) if eventful else ()
+    made += _adopted(connection, project, eventful)
     moved = identity.link(connection, project.id, made, now=now)
     known.states.update(states)
     if made:
@@ -141,7 +142,20 @@ def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[E
 _TOLD_ON: Final = frozenset(("profile", "consent", "shipment"))
 """Events that say more than their fact; others do where they have an offer planned."""
 _EVENTFUL: Final = _TOLD_ON | {"refund", "order_cancelled"}
-"""More may follow from these than a fact and a profile; so it may from events with a payload or an offer planned."""
+_LINK, _TYPE, _RAW, _PLANNED = map(attrgetter, ("link", "type", "raw", "planned"))
+"""Of a batch all at once: most hold nothing of the kind, and are not to pay for those that do."""
+
+
+def _are_eventful(batch: Sequence[Event]) -> bool:
+    """Whether more may follow from any of them than a fact and a profile."""
+    return not _EVENTFUL.isdisjoint(map(_TYPE, batch)) or any(map(_RAW, batch)) or any(map(_PLANNED, batch))
+
+
+def _others(project: Project, batch: Sequence[Event]) -> dict[int, bytes]:
+    """Digests of the ids that events say are the same person, by place."""
+    if not any(map(_LINK, batch)):
+        return {}
+    return {i: customers.digest_of(project.secret, event.link) for i, event in enumerate(batch) if event.link}
 
 
 def _erased(connection: Connection, project: Project, batch: Sequence[Event], known: Known) -> set[int]:
@@ -237,7 +251,7 @@ def _register(
     outcomes: list[Outcome],
     now: int,
 ) -> Sequence[Placed]:
-    """Enter ids never seen into the register; those that are new."""
+    """Enter ids never seen into the register; those that are new, and in `outcomes` what the others are."""
     rows = [
         (project_id, event.id, event.type, number, event.occurred_at, now, bytearray(event.digest))
         for _, event, number in living
@@ -248,18 +262,14 @@ def _register(
     if connection.dialect.name == "postgresql":
         rows.sort()  # replicas wait for each other in one order
     inserted = bulk.insert_new(connection, register, rows, "event_id")
-    if inserted is None:
-        if len(rows) == len(living):
-            for i, _, _ in living:
-                outcomes[i] = "accepted"
-            return living
-        inserted = firsts.keys()
+    if inserted is None and len(rows) == len(living):
+        return living
+    inserted = firsts.keys() if inserted is None else inserted
     seen = _digests(connection, project_id, [name for name in firsts if name not in inserted])
     fresh: list[Placed] = []
     for item in living:
         i, event, _ = item
         if event.id in inserted and firsts[event.id] is item:
-            outcomes[i] = "accepted"
             fresh.append(item)
         else:
             first = seen.get(event.id, firsts[event.id][1].digest)
@@ -427,7 +437,7 @@ def _fold(
     connection: Connection, project: Project, fresh: Sequence[tuple[Event, int]], now: int, known: Known
 ) -> dict[int, CustomerState]:
     """Profiles and assignments after the fresh events, stored: those that changed."""
-    before = customers.load_states(connection, {number for _, number in fresh}, known)
+    before = customers.load_states(connection, [number for _, number in fresh], known)
     after: dict[int, CustomerState] = {}
     currency = project.currency
     for event, number in fresh:

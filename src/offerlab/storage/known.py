@@ -30,12 +30,7 @@ class Known:
         self.states: States = {}
         self.unerased: set[int] = set()
         self.unlinked: set[int] = set()
-        self._digests: dict[int, dict[str, bytes]] = {}
         self._as_of: tuple[object, int] | None = None
-
-    def digests(self, project_id: int) -> dict[str, bytes]:
-        """What the vault knows of a project's customers, by their ids as sent: in memory only, and only while true."""
-        return self._digests.setdefault(project_id, {})
 
     def numbers(self, project_id: int) -> dict[bytes, int]:
         """A project's customers, by vault digest."""
@@ -51,13 +46,11 @@ class Known:
             self.forget()
             self._as_of = (raw, version)
         elif len(self.states) > CAPACITY or sum(map(len, self._numbers.values())) > CAPACITY:
-            self._digests.clear()
             self._numbers.clear()
             self.states.clear()
 
     def forget(self) -> None:
         """Start anew: somebody else wrote, or what was remembered was rolled back."""
-        self._digests.clear()
         self._numbers.clear()
         self.states.clear()
         self.unerased.clear()

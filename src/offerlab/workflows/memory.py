@@ -61,10 +61,14 @@ class Memory:
             state: as it was read.
             begun: `rounds` before the reading began: what a neighbour stored since then has been looked at already.
         """
+        key = project_id, digest
         with self._lock:
-            found = self._states.get((project_id, digest))
-        if begun == self.rounds and (found is None or found[0] < version):
-            self.put(project_id, digest, version, state)
+            found = self._states.get(key)
+            if begun == self.rounds and (found is None or found[0] < version):
+                self._states[key] = (version, state)
+                self._states.move_to_end(key)
+                if len(self._states) > self._capacity:
+                    self._states.popitem(last=False)
 
     def end_round(self) -> None:
         """The neighbours' events have been looked at once more."""

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, repeat
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -133,7 +134,7 @@ class Serving:
         snapshot = self.runtime.snapshot(project_id)
         unit = unit_of(ask.customer_id)
         digest = None if unit is None else digest_of(snapshot.project.secret, unit)
-        state = NOBODY if digest is None else self._remembered(snapshot, digest) or await self.state(snapshot, digest)
+        state = NOBODY if digest is None else self._remembered(snapshot, digest) or await self._fetch(snapshot, digest)
         now = self.runtime.now()
         request = _request(ask, unit)
         decided = decide(snapshot.ruleset, state, request, now)
@@ -173,7 +174,7 @@ class Serving:
         """
         snapshot = self.runtime.snapshot(project_id)
         digest = digest_of(snapshot.project.secret, request.unit or "")
-        state = self._remembered(snapshot, digest) or await self.state(snapshot, digest)
+        state = self._remembered(snapshot, digest) or await self._fetch(snapshot, digest)
         return decide(snapshot.ruleset, state, request, self.runtime.now())
 
     def version(self, project_id: int) -> int:
@@ -185,14 +186,14 @@ class Serving:
 
     async def state(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
         """What is known of a customer: from memory, else from the store, else `UNREAD`."""
-        version = snapshot.project.version
-        found = self._remembered(snapshot, digest)
-        if found is not None:
-            return found
+        return self._remembered(snapshot, digest) or await self._fetch(snapshot, digest)
+
+    async def _fetch(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
+        """What the store knows, remembered; `UNREAD` where it does not answer in time."""
         begun = self.runtime.memory.rounds
         state = await self._read(snapshot, digest)
         if state.known:
-            self.runtime.memory.offer(snapshot.project.id, digest, version, state, begun=begun)
+            self.runtime.memory.offer(snapshot.project.id, digest, snapshot.project.version, state, begun=begun)
         return state
 
     def state_now(self, snapshot: Snapshot, digest: bytes) -> CustomerState:
@@ -327,35 +328,41 @@ class Serving:
     ) -> set[int]:
         """Log what is new; the experiments whose exposure is on disk."""
         request, patient = asked
-        wanted = [(one, shown.suppressed) for one, shown in zip(decided.decisions, told, strict=True) if one.enrolled]
-        wanted += [(decision, None) for decision in decided.holdouts]
-        exposed = {one.experiment_id for one, _ in wanted if one.experiment_id in state.assignments}
-        fresh = [
-            (one, suppressed)
-            for one, suppressed in wanted
-            if one.experiment_id not in exposed
-            and (state.known or settled_without_state(snapshot.ruleset, one, request, now))
-        ]
+        assigned = state.assignments
+        exposed: set[int] = set()
+        fresh: list[Decision] = []
+        events: list[Event] = []
+        reasons = chain([one.suppressed for one in told], repeat(None))
+        for one, suppressed in zip((*decided.decisions, *decided.holdouts), reasons, strict=False):
+            outcome = one.outcome
+            if outcome.reason != "SPLIT":
+                continue
+            if outcome.experiment_id in assigned:
+                exposed.add(outcome.experiment_id)
+            elif state.known or settled_without_state(snapshot.ruleset, one, request, now):
+                fresh.append(one)
+                events.append(self._exposure(snapshot, one, suppressed, request, now))
         if not fresh or self._contact.is_away():
             return exposed
-        events = [
-            Event(
-                id=self.runtime.new_event_id(),
-                type="exposure",
-                customer=request.unit or "",
-                occurred_at=now,
-                digest=b"",
-                fact=exposure_of(snapshot, one, suppressed, request.context),
-                planned=() if suppressed is not None else planned_of(one, request.context, now),
-            )
-            for one, suppressed in fresh
-        ]
         patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
         outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
-        if outcomes is None:
-            return exposed
-        written = zip(fresh, outcomes, strict=True)
-        return exposed | {one.experiment_id for (one, _), outcome in written if outcome == "accepted"}
+        for one, result in zip(fresh, outcomes or (), strict=False):
+            if result == "accepted":
+                exposed.add(one.outcome.experiment_id)
+        return exposed
+
+    def _exposure(
+        self, snapshot: Snapshot, decision: Decision, suppressed: str | None, request: Request, now: int
+    ) -> Event:
+        return Event(
+            id=self.runtime.new_event_id(),
+            type="exposure",
+            customer=request.unit or "",
+            occurred_at=now,
+            digest=b"",
+            fact=exposure_of(snapshot, decision, suppressed, request.context),
+            planned=() if suppressed is not None else planned_of(decision, request.context, now),
+        )
 
 
 def _request(ask: Ask, unit: str | None) -> Request:
@@ -379,17 +386,18 @@ def exposure_of(snapshot: Snapshot, decision: Decision, suppressed: str | None, 
     Raises:
         InvalidInput: the decision enrolled nobody.
     """
-    if decision.epoch is None or decision.bucket is None or decision.propensity is None:
+    outcome, bucket = decision.outcome, decision.bucket
+    if outcome.epoch is None or bucket is None or outcome.propensity is None:
         raise InvalidInput("a decision outside the experiment exposes nobody")
-    offer = decision.outcome.offer
+    offer = outcome.offer
     message = None if offer is None else snapshot.messages.get(offer.key)
     return Exposure(
-        experiment_id=decision.experiment_id,
-        variant=decision.variant,
-        epoch=decision.epoch,
-        bucket=decision.bucket,
-        propensity=decision.propensity,
-        segment=decision.segment,
+        experiment_id=outcome.experiment_id,
+        variant=outcome.variant,
+        epoch=outcome.epoch,
+        bucket=bucket,
+        propensity=outcome.propensity,
+        segment=outcome.segment,
         suppressed=suppressed,
         template=None if message is None else message.hash,
         offer=None if offer is None else offer.key,
