@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from offerlab.storage import tables
 from offerlab.storage.database import reading
+from offerlab.workflows import room
 from offerlab.workflows.configuring import change_settings
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.privacy import purge
@@ -185,3 +186,13 @@ def test_a_shop_may_keep_what_was_sent_for_less(shop: Service) -> None:
     hook(shop, ORDER, "orders/create")
     shop.wait(days=6)
     assert purge(desk)["payloads"] == 1
+
+
+def test_a_webhook_takes_room_before_anybody_knows_who_sent_it(shop: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the room it is told to come again, signed or not; afterwards nothing is taken any more."""
+    monkeypatch.setattr(room, "MOST", 1_000)
+    long = {**ORDER, "note": "x" * 1_000}
+    full = [hook(shop, long, "orders/create", secret=secret) for secret in (SECRET, "guessed")]
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in full] == [(503, "1"), (503, "1")]
+    assert hook(shop, ORDER, "orders/create").json()["accepted"] == 1
+    assert shop.app.runtime.room.taken == 0

@@ -22,19 +22,21 @@ from offerlab.intake import shopify, woocommerce
 from offerlab.workflows.demanding import PRIVACY_TOPICS, demand
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.recording import Recorded, Sender, as_read, record
+from offerlab.workflows.room import Claim
 
 AnyRequest = Request[Any, Any, Any]
 TOPIC: Final = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
 SIGNATURE: Final = {"shopify": "x-shopify-hmac-sha256", "woocommerce": "x-wc-webhook-signature"}
 
 
-async def _signed(request: AnyRequest, shop: str) -> bytes:
-    """The body, whose signature holds.
+async def _signed(request: AnyRequest, shop: str, claim: Claim) -> bytes:
+    """The body, whose signature holds: anybody may send one, so that it takes room before it is read.
 
     Raises:
         Unauthenticated: no secret is set here, or it was not signed with it.
+        Unavailable: no room for it.
     """
-    body = await bounded(request, BATCH_LIMIT)
+    body = await bounded(request, BATCH_LIMIT, claim=claim)
     secret: str | None = request.app.state.hook_secrets[shop]
     if not secret:
         raise Unauthenticated(f"no secret is set for webhooks of {shop}")
@@ -55,7 +57,12 @@ async def _signed(request: AnyRequest, shop: str) -> bytes:
 )
 async def post_shopify(request: AnyRequest) -> Response[bytes]:
     """Orders, refunds and privacy requests, signed over the raw body."""
-    body = await _signed(request, "shopify")
+    with Claim(runtime_of(request).room) as claim:
+        return await _of_shopify(request, claim)
+
+
+async def _of_shopify(request: AnyRequest, claim: Claim) -> Response[bytes]:
+    body = await _signed(request, "shopify", claim)
     topic = request.headers.get(TOPIC["shopify"], "")
     runtime = runtime_of(request)
     project_id = runtime.projects()[0].id
@@ -73,8 +80,13 @@ async def post_shopify(request: AnyRequest) -> Response[bytes]:
 )
 async def post_woocommerce(request: AnyRequest) -> Response[bytes]:
     """Orders and refunds, signed over the raw body; the ping of a new webhook carries no topic."""
+    with Claim(runtime_of(request).room) as claim:
+        return await _of_woocommerce(request, claim)
+
+
+async def _of_woocommerce(request: AnyRequest, claim: Claim) -> Response[bytes]:
     topic = request.headers.get(TOPIC["woocommerce"], "")
-    body = await _signed(request, "woocommerce")
+    body = await _signed(request, "woocommerce", claim)
     if not topic:
         return reply(Recorded(accepted=0, duplicates=0, rejected=[]))
     now = runtime_of(request).now()

@@ -111,11 +111,8 @@ async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work
     message = await receive()
     if limit <= DECISION_LIMIT and not message.get("more_body"):
         return await work(call, _bounded(_chunk(message), limit))
-    claim = Claim(house.runtime.room)
-    try:
+    with Claim(house.runtime.room) as claim:
         return await work(call, await _body(message, receive, limit, claim))
-    finally:
-        claim.leave()
 
 
 async def _body(message: Message, receive: Receive, limit: int, claim: Claim) -> bytes:

@@ -103,13 +103,11 @@ def _answers() -> dict[int, Any]:
 
 async def _take(request: AnyRequest, kind: str | None) -> Response[bytes]:
     """Take one request, whatever goes wrong answered in the protocol's own shape."""
-    claim = Claim(runtime_of(request).room)
     try:
-        return await _recorded(request, kind, claim)
+        with Claim(runtime_of(request).room) as claim:
+            return await _recorded(request, kind, claim)
     except OfferLabError as error:
         return _failure(error)
-    finally:
-        claim.leave()
 
 
 async def _recorded(request: AnyRequest, kind: str | None, claim: Claim) -> Response[bytes]:

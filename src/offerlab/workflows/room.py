@@ -4,7 +4,7 @@ A queue bounded by events alone is not bounded: an event may be ten bytes or ten
 being read stand in no queue. Only bytes that have arrived are counted, so that nobody takes the room by announcing.
 """
 
-from typing import Final
+from typing import Final, Self
 
 from offerlab.errors import Unavailable
 
@@ -20,7 +20,7 @@ class Room:
 
 
 class Claim:
-    """The part of one request; to be left when it is answered.
+    """The part of one request, from `with` to its end.
 
     Args:
         room: what it is a part of.
@@ -43,7 +43,11 @@ class Claim:
         self._room.taken += size
         self._size += size
 
-    def leave(self) -> None:
+    def __enter__(self) -> Self:
+        """Nothing is taken yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Give back all of it."""
         self._room.taken -= self._size
         self._size = 0
