@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import accumulate, chain
 from typing import Final
 
 from msgspec import Struct
@@ -179,8 +179,9 @@ class Writer:
                 _log.exception("a batch could not be written")
                 self._tell(works, [error])
         else:
-            outcomes = iter(appended.outcomes)
-            self._tell(works, [Appended(list(islice(outcomes, len(work.events)))) for work in works])
+            ends = accumulate([len(work.events) for work in works])
+            parts = [appended.outcomes[end - len(work.events) : end] for work, end in zip(works, ends, strict=True)]
+            self._tell(works, [Appended(outcomes) for outcomes in parts])
         finally:
             self._begun_at = None
 
