@@ -196,6 +196,8 @@ def affinity(days: int, periods: int, data_dir: Path | None, database_url: str |
         f"{told.matches} matches and {told.substitutes} substitutes for {told.items} products from {told.baskets} "
         f"baskets; since the build before {told.new_count} new, {told.lost_count} lost, {told.moved_count} moved"
     )
+    for one in told.bundles:
+        click.echo(f"bundle: {' + '.join(one.skus)}, in {one.baskets} baskets, {one.synergy:.1f} times chance")
 
 
 @cli.command()

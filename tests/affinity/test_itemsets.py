@@ -64,6 +64,20 @@ def test_a_share_is_asked_for(support: float) -> None:
         frequent_itemsets(baskets_of("ab"), support=support)
 
 
+def test_a_full_shop_is_looked_at_within_limits() -> None:
+    """Up to so many items, as all of them cut there; and of more itemsets than asked for none, before time is spent."""
+    crowded = baskets_of(*["abcdef"] * 8, *["abc"] * 4, *["x"] * 4)
+    everything = frequent_itemsets(crowded, support=0.2)
+    some = frequent_itemsets(crowded, support=0.2, largest=2)
+    assert some == tuple(one for one in everything if len(one.items) <= 2)
+    assert frequent_itemsets(crowded, support=0.2, most=len(everything)) == everything
+    with pytest.raises(InvalidInput, match="more than 63 itemsets"):
+        frequent_itemsets(crowded, support=0.2, most=len(everything) - 1)
+    endless = baskets_of(*["".join(chr(97 + i) for i in range(26))] * 3)
+    with pytest.raises(InvalidInput, match="more than 1000"):
+        frequent_itemsets(endless, support=0.5, most=1_000)
+
+
 def test_a_bundle_needs_synergy_in_every_part() -> None:
     """Coffee machine and capsules go together; a bag that everyone takes makes no bundle with them."""
     held = [*["mc"] * 20, *["mcb"] * 20, *["b"] * 30, *["x"] * 30]

@@ -77,6 +77,34 @@ def test_a_build_is_told_with_its_difference(service: Service) -> None:
     ]
 
 
+def test_a_build_names_bundles_worth_trying(service: Service) -> None:
+    """S91, S112: sets in which every part belongs to the rest, best first; a disliked part sets its bundle back."""
+    bookshop(service)
+    told = service.made("/v1/affinity-builds", {})
+    assert [one["skus"] for one in told["bundles"]] == [
+        [GUIDE, PHRASES],
+        [FOLDING, GUIDE],
+        [FOLDING, GUIDE, PHRASES],
+        [FOLDING, PHRASES],
+    ]
+    best = told["bundles"][0]
+    assert (best["baskets"], best["support"], best["synergy"], best["appeal"]) == (160, 160 / 480, 2.0, 1.0)
+    message = {"en": {"title": "Save {{ saving | money }}", "body": "{{ offer.names | join: ', ' }}"}}
+    discount = {"type": "percent", "value": "10"}
+    bundle = {"key": "set", "kind": "bundle", "products": best["skus"], "message": message, "discount": discount}
+    assert service.post("/v1/offers", bundle).status_code == 201
+    service.send(
+        *(
+            {"id": f"r{sku}{i}", "type": "review", "customer_id": f"a{i}", "sku": sku, "rating": mark}
+            for sku, mark in ((PHRASES, 1), (FOLDING, 5))
+            for i in range(60)
+        )
+    )
+    again = service.made("/v1/affinity-builds", {})
+    assert again["bundles"][0]["skus"] == [FOLDING, GUIDE]
+    assert service.get("/v1/affinity-builds").json()["items"][0]["bundles"] == again["bundles"]
+
+
 def test_substitutes_are_told_from_complements(service: Service) -> None:
     """Two mugs of one kitchen shelf, never in one basket, stand in for each other; the guide's company does not."""
     bookshop(service)

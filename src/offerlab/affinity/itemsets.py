@@ -5,6 +5,7 @@ node gives the counts of all its extensions. Every frequent itemset is found, no
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -46,15 +47,19 @@ class Rule(Struct, frozen=True):
     lift: float
 
 
-def frequent_itemsets(baskets: Baskets, *, support: float) -> tuple[Itemset, ...]:
+def frequent_itemsets(
+    baskets: Baskets, *, support: float, largest: int | None = None, most: int | None = None
+) -> tuple[Itemset, ...]:
     """All itemsets in at least this share of the baskets, smaller first, then by items.
 
     Args:
         baskets: what was bought.
         support: in (0, 1]; the time needed grows steeply as it falls.
+        largest: items of the largest itemset wanted; None: of any size.
+        most: of more than so many nothing is told, and no time is spent on them.
 
     Raises:
-        InvalidInput: support outside (0, 1].
+        InvalidInput: support outside (0, 1], or more than `most` itemsets have it.
     """
     if not 0 < support <= 1:
         raise InvalidInput(f"a support of {support} is no share above zero", field="support")
@@ -69,23 +74,39 @@ def frequent_itemsets(baskets: Baskets, *, support: float) -> tuple[Itemset, ...
         bits[row] = np.packbits(flags)
     found = (
         Itemset(tuple(sorted(baskets.items[i] for i in items)), n, n / baskets.count)
-        for items, n in _extend((), np.array(chosen, dtype=np.int64), bits, counts[chosen], fewest)
+        for items, n in islice(
+            _extend((), np.array(chosen, dtype=np.int64), bits, counts[chosen], (fewest, largest or len(chosen))),
+            None if most is None else most + 1,
+        )
     )
-    return tuple(sorted(found, key=lambda itemset: (len(itemset.items), itemset.items)))
+    told = list(found)
+    if most is not None and len(told) > most:
+        raise InvalidInput(f"more than {most} itemsets have a support of {support}", field="support")
+    return tuple(sorted(told, key=lambda itemset: (len(itemset.items), itemset.items)))
 
 
 def _extend(
-    prefix: tuple[int, ...], items: NDArray[np.int64], bits: Bits, counts: NDArray[np.int64], fewest: float
+    prefix: tuple[int, ...],
+    items: NDArray[np.int64],
+    bits: Bits,
+    counts: NDArray[np.int64],
+    wanted: tuple[float, int],
 ) -> Iterator[tuple[tuple[int, ...], int]]:
-    """All frequent itemsets that begin with `prefix`; `bits` and `counts` belong to the prefix plus each item."""
+    """All frequent itemsets that begin with `prefix`; `bits` and `counts` belong to the prefix plus each item.
+
+    `wanted` are the fewest baskets and the most items of an itemset.
+    """
+    fewest, largest = wanted
     for place in range(len(items)):
         itemset = (*prefix, int(items[place]))
         yield itemset, int(counts[place])
+        if len(itemset) == largest:
+            continue
         common = bits[place + 1 :] & bits[place]
         together = np.bitwise_count(common).sum(axis=1, dtype=np.int64)
         often = together >= fewest
         if often.any():
-            yield from _extend(itemset, items[place + 1 :][often], common[often], together[often], fewest)
+            yield from _extend(itemset, items[place + 1 :][often], common[often], together[often], wanted)
 
 
 def rules(itemsets: tuple[Itemset, ...], *, confidence: float) -> tuple[Rule, ...]:

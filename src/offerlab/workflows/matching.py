@@ -3,6 +3,7 @@
 What mines is imported when something is mined: it brings scipy, and a service should listen before that.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from offerlab.domain.clock import DAY, iso
+from offerlab.errors import InvalidInput
 from offerlab.storage import builds, consents
 from offerlab.storage.baskets import purchases
 from offerlab.storage.database import reading
@@ -18,11 +20,21 @@ from offerlab.workflows.desk import Desk
 from offerlab.workflows.runtime import Runtime
 
 if TYPE_CHECKING:
+    from offerlab.affinity.baskets import Baskets
     from offerlab.affinity.mining import Build
 
 DEFAULT_DAYS: Final = 365
 WHOLESALE: Final = 100
 """Distinct products above which a basket is a reseller's and says nothing about what goes together."""
+
+BUNDLES: Final = 20
+BUNDLE_SUPPORT: Final = 0.01
+BUNDLE_BASKETS: Final = 10
+"""A set is worth trying from this share of the baskets and this many of them on, as a pair is a match from ten on."""
+
+LARGEST_BUNDLE: Final = 4
+BUNDLE_SETS: Final = 20_000
+"""Where more sets than that are frequent, the share is doubled."""
 
 NAMED: Final = 200
 """Pairs that the log of a build names of each kind; their number is told in full."""
@@ -35,6 +47,23 @@ class Pair(Struct, frozen=True):
     target: str
 
 
+class Together(Struct, frozen=True):
+    """A set of products worth trying as a bundle.
+
+    Attributes:
+        skus: what belongs together.
+        baskets: how many held all of it. support: their share.
+        synergy: how much more often than its weakest two parts would meet by chance.
+        appeal: what reviews weigh in; 1 without any.
+    """
+
+    skus: tuple[str, ...]
+    baskets: int
+    support: float
+    synergy: float
+    appeal: float
+
+
 class Told(Struct, frozen=True, kw_only=True):
     """One build as it is told.
 
@@ -43,6 +72,7 @@ class Told(Struct, frozen=True, kw_only=True):
         matches, substitutes: relations that it made. reviewed: products whose reviews weighed in.
         new, lost: pairs that the build before had not, or that it had and this has not (at most 200 named).
         new_count, lost_count, moved_count, kept_count: all of them.
+        bundles: the sets most worth trying, best first (at most 20).
     """
 
     built_at: str
@@ -60,6 +90,7 @@ class Told(Struct, frozen=True, kw_only=True):
     kept_count: int
     new: tuple[Pair, ...]
     lost: tuple[Pair, ...]
+    bundles: tuple[Together, ...] = ()
 
 
 def build_matches(desk: Desk, *, days: int = DEFAULT_DAYS, fewest_baskets: int = 5, periods: int = 0) -> "Build":
@@ -99,7 +130,8 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> "tupl
     rules = BasketRules(is_product=snapshot.products.__contains__, largest=WHOLESALE, fewest_baskets=fewest_baskets)
     baskets = collect(lines, rules)
     findings = examine(count(baskets), Floor(fewest_periods=periods))
-    build = mine(baskets, findings=findings, weights=weights(baskets.items, reviews) if reviews else None)
+    liked = weights(baskets.items, reviews) if reviews else None
+    build = mine(baskets, findings=findings, weights=liked)
     found = (*relations(build), *stand_ins(findings, snapshot.products))
     changed = difference(before, found)
     told = Told(
@@ -118,11 +150,29 @@ def _build(desk: Desk, *, days: int, fewest_baskets: int, periods: int) -> "tupl
         kept_count=changed.kept,
         new=tuple(Pair(*pair) for pair in changed.new[:NAMED]),
         lost=tuple(Pair(*pair) for pair in changed.lost[:NAMED]),
+        bundles=_bundles(baskets, {} if liked is None else dict(zip(baskets.items, liked.tolist(), strict=True))),
     )
     with desk.change() as connection:
         put_relations(desk, found, source="affinity")
         builds.add(connection, desk.project_id, now, {**msgspec.to_builtins(told), "days": days})
     return build, told
+
+
+def _bundles(baskets: "Baskets", appeal: Mapping[str, float]) -> tuple[Together, ...]:
+    """Sets of two to four products whose every part belongs to the rest; best first by what chance does not explain."""
+    from offerlab.affinity.bundles import bundles  # noqa: PLC0415 - see above
+    from offerlab.affinity.itemsets import frequent_itemsets  # noqa: PLC0415 - likewise
+
+    support = max(BUNDLE_SUPPORT, BUNDLE_BASKETS / max(baskets.count, 1))
+    while support <= 1:
+        try:
+            found = frequent_itemsets(baskets, support=support, largest=LARGEST_BUNDLE, most=BUNDLE_SETS)
+        except InvalidInput:  # baskets so full that nearly everything meets: only what meets more often is looked at
+            support *= 2
+            continue
+        best = bundles(found, appeal=appeal, largest=LARGEST_BUNDLE)[:BUNDLES]
+        return tuple(Together(one.items, one.baskets, one.support, one.synergy, one.appeal) for one in best)
+    return ()
 
 
 def _day(ordinal: int) -> str | None:
