@@ -20,6 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from offerlab.api import (
     affinity,
+    audit,
     consents,
     customers,
     decisions,
@@ -91,6 +92,7 @@ _HANDLERS: Final = [
     *segment.HANDLERS,
     *hooks.HANDLERS,
     *rejected.HANDLERS,
+    *audit.HANDLERS,
     *webhooks.HANDLERS,
     *consents.HANDLERS,
     *outgoing.HANDLERS,

@@ -12,6 +12,7 @@ from offerlab.api.routing import Parameter
 from offerlab.errors import InvalidInput
 
 PAGE: Final = 50
+_DIGITS: Final = len(str(2**63))
 LARGEST: Final = 1_000
 QUERY: Final = (
     Parameter("cursor", str | None, "from `next` of the page before"),
@@ -72,3 +73,17 @@ def cursor_of(request: Request[Any, Any, Any]) -> str | None:
 def cursor(key: str) -> str:
     """The opaque form of a key."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def before_of(request: Request[Any, Any, Any]) -> int | None:
+    """The number before which a page starts.
+
+    Raises:
+        InvalidInput: this is no cursor of ours.
+    """
+    text = cursor_of(request)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS):
+        raise InvalidInput("this is no cursor of ours", field="cursor")
+    return int(text)

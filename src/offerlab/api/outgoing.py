@@ -11,9 +11,9 @@ from msgspec import Meta, Struct
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import caller_of, change, runtime_of
-from offerlab.api.lists import QUERY, cursor, limit_of
+from offerlab.api.lists import QUERY, before_of, cursor, limit_of
 from offerlab.api.routing import operation, reply
-from offerlab.api.webhooks import STATUS, DeliveryList, before_of, deliveries_page
+from offerlab.api.webhooks import STATUS, DeliveryList, deliveries_page
 from offerlab.domain.clock import iso
 from offerlab.workflows import outgoing
 from offerlab.workflows.agents import AgentTalk, agent_talks

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from offerlab.api.changes import caller_of, runtime_of
 from offerlab.api.decisions import serving_of
-from offerlab.api.lists import QUERY, cursor, cursor_of, limit_of
+from offerlab.api.lists import QUERY, before_of, cursor, limit_of
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.domain.clock import iso
 from offerlab.errors import InvalidInput
@@ -59,7 +59,7 @@ async def get_rejected(request: AnyRequest) -> Response[bytes]:
     """Newest first, with code, sentence and sample."""
     runtime, project_id = runtime_of(request), caller_of(request).project_id
     limit = limit_of(request)
-    asked = Filter(code=request.query_params.get("code"), before=_before(request), limit=limit + 1)
+    asked = Filter(code=request.query_params.get("code"), before=before_of(request), limit=limit + 1)
     found = await asyncio.to_thread(rejected_of, runtime, project_id, asked)
     counts = await asyncio.to_thread(counts_of, runtime, project_id)
     more = len(found) > limit
@@ -134,15 +134,6 @@ def view(row: Refusedness) -> RejectedEvent:
     fields: dict[str, Any] = {name: getattr(row, name) for name in Refusedness.__struct_fields__}
     fields["received_at"] = iso(row.received_at)
     return RejectedEvent(**fields)
-
-
-def _before(request: AnyRequest) -> int | None:
-    sent = cursor_of(request)
-    if sent is None:
-        return None
-    if not (sent.isascii() and sent.isdecimal() and len(sent) < len(str(2**63))):
-        raise InvalidInput("this is no cursor of ours", field="cursor")
-    return int(sent)
 
 
 HANDLERS: Final[list[Any]] = [get_rejected, get_latest, post_redrive]

@@ -10,12 +10,11 @@ from msgspec import Meta, Struct
 
 from offerlab.api.body import DEFINITION_LIMIT, bounded, decode
 from offerlab.api.changes import caller_of, change, runtime_of
-from offerlab.api.lists import QUERY, cursor, cursor_of, limit_of
+from offerlab.api.lists import QUERY, before_of, cursor, limit_of
 from offerlab.api.routing import Parameter, operation, reply
 from offerlab.delivery.guard import LONGEST, Guard
 from offerlab.domain.clock import iso
 from offerlab.domain.webhook import MessageType, Webhook
-from offerlab.errors import InvalidInput
 from offerlab.workflows import webhooks
 from offerlab.workflows.desk import Desk
 from offerlab.workflows.webhooks import Message
@@ -111,7 +110,6 @@ class Replayed(Struct, frozen=True):
     replayed: int
 
 
-_DIGITS: Final = len(str(webhooks.LARGEST))
 _NEW: Final = msgspec.json.Decoder(NewWebhook)
 _PATCH: Final = msgspec.json.Decoder(WebhookPatch)
 _REPLAY: Final = msgspec.json.Decoder(Replay)
@@ -241,20 +239,6 @@ async def post_replay(request: AnyRequest, webhook_id: FromPath[int]) -> Respons
     return await change(
         request, lambda desk: (200, Replayed(webhooks.replay(desk, webhook_id, sent.deliveries))), body=body
     )
-
-
-def before_of(request: AnyRequest) -> int | None:
-    """The number before which a page starts.
-
-    Raises:
-        InvalidInput: this is no cursor of ours.
-    """
-    text = cursor_of(request)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS):
-        raise InvalidInput("this is no cursor of ours", field="cursor")
-    return int(text)
 
 
 def deliveries_page(found: list[Message], limit: int) -> DeliveryList:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 from offerlab.storage.tables import audit
 
 GENESIS: Final = bytes(32)
+_AT_ONCE: Final = 1_000
 _TURN: Final = text("SELECT pg_advisory_xact_lock(:family, :project)")
 _FAMILY: Final = 0x0A0D17
 """Our own among PostgreSQL's advisory locks."""
@@ -67,7 +68,8 @@ def last_of(connection: Connection, project_id: int, *, action: str, name: str) 
 def first_broken(connection: Connection, project_id: int) -> int | None:
     """Number of the first row whose hash does not follow from the row before; None when the chain holds."""
     previous = GENESIS
-    for row in connection.execute(select(audit).where(audit.c.project_id == project_id).order_by(audit.c.id)):
+    rows = select(audit).where(audit.c.project_id == project_id).order_by(audit.c.id)
+    for row in connection.execute(rows.execution_options(yield_per=_AT_ONCE)):
         if row.previous != previous or row.hash != chained(previous, _deed(row)):
             return int(row.id)
         previous = row.hash
