@@ -68,11 +68,12 @@ def last_of(connection: Connection, project_id: int, *, action: str, name: str) 
 def first_broken(connection: Connection, project_id: int) -> int | None:
     """Number of the first row whose hash does not follow from the row before; None when the chain holds."""
     previous = GENESIS
-    rows = select(audit).where(audit.c.project_id == project_id).order_by(audit.c.id)
-    for row in connection.execute(rows.execution_options(yield_per=_AT_ONCE)):
-        if row.previous != previous or row.hash != chained(previous, _deed(row)):
-            return int(row.id)
-        previous = row.hash
+    query = select(audit).where(audit.c.project_id == project_id).order_by(audit.c.id)
+    with connection.execute(query.execution_options(yield_per=_AT_ONCE)) as rows:
+        for row in rows:
+            if row.previous != previous or row.hash != chained(previous, _deed(row)):
+                return int(row.id)
+            previous = row.hash
     return None
 
 
