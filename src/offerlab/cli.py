@@ -183,21 +183,32 @@ def import_(
 @cli.command()
 @click.option("--days", type=int, default=365, show_default=True, help="How far back orders count.")
 @click.option("--periods", type=int, default=0, help="Months in which a pair must have been bought together.")
+@click.option("--score", is_flag=True, help="Change nothing: score the ways of matching on the latest orders.")
 @_DATA_DIR
 @_DATABASE
-def affinity(days: int, periods: int, data_dir: Path | None, database_url: str | None) -> None:
+def affinity(days: int, periods: int, score: bool, data_dir: Path | None, database_url: str | None) -> None:  # noqa: FBT001 - click hands flags over by name
     """Mine the product matching table from the shop's orders; the service does it anew every week from then on."""
     from offerlab.app import open_desk  # noqa: PLC0415 - only commands beside a server need it
     from offerlab.workflows.matching import rebuild  # noqa: PLC0415 - likewise
+    from offerlab.workflows.rehearsing import rehearse  # noqa: PLC0415 - likewise
 
     with open_desk(_settings(data_dir=data_dir, database_url=database_url)) as desk:
+        if score:
+            for name, one in rehearse(desk, days=days).items():
+                hit, gain = one.hit_rate, one.ndcg
+                click.echo(
+                    f"{name}: found among {one.top} in {hit.estimate:.1%} of {one.cases} baskets "
+                    f"[{hit.lower:.1%}, {hit.upper:.1%}], NDCG {gain.estimate:.3f} "
+                    f"[{gain.lower:.3f}, {gain.upper:.3f}], coverage {one.coverage:.0%}"
+                )
+            return
         told = rebuild(desk, days=days, periods=periods)
     click.echo(
         f"{told.matches} matches and {told.substitutes} substitutes for {told.items} products from {told.baskets} "
         f"baskets; since the build before {told.new_count} new, {told.lost_count} lost, {told.moved_count} moved"
     )
-    for one in told.bundles:
-        click.echo(f"bundle: {' + '.join(one.skus)}, in {one.baskets} baskets, {one.synergy:.1f} times chance")
+    for found in told.bundles:
+        click.echo(f"bundle: {' + '.join(found.skus)}, in {found.baskets} baskets, {found.synergy:.1f} times chance")
 
 
 @cli.command()

@@ -1,11 +1,16 @@
 """The matching table over HTTP: mined from orders, told with its difference, mined anew on schedule."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
+from offerlab.errors import InvalidInput
 from offerlab.storage.database import reading
+from offerlab.workflows.desk import Desk
+from offerlab.workflows.rehearsing import rehearse
 from support.service import Service
 
 GUIDE, PHRASES, FOLDING, MUG, CUP = "japan-guide", "phrase-book", "folding-map", "mug", "cup"
@@ -103,6 +108,21 @@ def test_a_build_names_bundles_worth_trying(service: Service) -> None:
     again = service.made("/v1/affinity-builds", {})
     assert again["bundles"][0]["skus"] == [FOLDING, GUIDE]
     assert service.get("/v1/affinity-builds").json()["items"][0]["bundles"] == again["bundles"]
+
+
+def test_ways_of_matching_are_scored_on_the_shops_own_orders(tmp_path: Path) -> None:
+    """S35: what was planted is found in the latest baskets, popularity finds less; nothing is stored by asking."""
+    service = Service(f"sqlite:///{tmp_path / 'shop.db'}")
+    bookshop(service)
+    order(service, "d", 200, lambda _: [MUG, CUP])
+    with pytest.raises(InvalidInput, match="too few orders"):
+        rehearse(Desk(service.app.runtime, 1, "test"), days=3)
+    table = rehearse(Desk(service.app.runtime, 1, "test"))
+    assert table["default"].cases == table["popularity"].cases > 30
+    assert table["default"].ndcg.lower > table["popularity"].ndcg.upper
+    assert list(table) == sorted(table, key=lambda name: -table[name].ndcg.estimate)
+    assert service.get("/v1/affinity-builds").json()["items"] == []
+    service.close()
 
 
 def test_substitutes_are_told_from_complements(service: Service) -> None:
