@@ -71,7 +71,8 @@ class Writer:
         self._connection: Connection | None = None
         self._used_at = 0.0
         self._known = Known() if engine.dialect.name == "sqlite" else None
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Work] | None] = queue.SimpleQueue()
+        self._submitted: list[_Work] = []
         self._waiting = 0
         self._lock = threading.Lock()
         self._committing = threading.Lock()
@@ -90,7 +91,8 @@ class Writer:
         Raises:
             Unavailable: too much is waiting already, or the service is going down.
         """
-        done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Appended] = loop.create_future()
         size = len(batch) + 1
         with self._lock:
             if self._closed:
@@ -98,8 +100,17 @@ class Writer:
             if self._waiting + size > MAX_WAITING:
                 raise Unavailable("too many events are waiting to be written")
             self._waiting += size
-        self._queue.put(_Work(project, batch, rejections, done))
+            self._submitted.append(_Work(project, batch, rejections, done))
+            first = len(self._submitted) == 1
+        if first:
+            loop.call_soon(self._hand_over)  # with whatever else came meanwhile: to wake a thread costs what a row does
         return done
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            works, self._submitted = self._submitted, []
+        if works:
+            self._queue.put(works)
 
     @property
     def waiting(self) -> int:
@@ -123,6 +134,7 @@ class Writer:
         """Write what is queued, then end the thread."""
         with self._lock:
             self._closed = True
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
 
@@ -136,23 +148,23 @@ class Writer:
         self._let_go()
 
     def _next_group(self) -> tuple[list[_Work], bool]:
-        """Wait for one piece of work, then take all that is there or about to come, up to the limit."""
+        """Wait for some work, then take all that is there or about to come, up to the limit."""
         group: list[_Work] = []
         size = 0
         while size < MAX_GROUP:
             try:
-                work = self._queue.get() if not group else self._more(len(group))
+                works = self._queue.get() if not group else self._more(len(group))
             except queue.Empty:
                 break
-            if work is None:
+            if works is None:
                 return group, True
-            group.append(work)
-            size += len(work.events) + 1
+            group += works
+            size += sum([len(work.events) for work in works], len(works))
         self._last = len(group)
         return group, False
 
-    def _more(self, taken: int) -> _Work | None:
-        """The next piece for a group that has some.
+    def _more(self, taken: int) -> list[_Work] | None:
+        """The next pieces for a group that has some.
 
         Raises:
             queue.Empty: none, and none is waited for any more.
