@@ -12,6 +12,7 @@ from offerlab.reporting import plots
 from offerlab.reporting.build import build_report
 from offerlab.reporting.charts import INK, Look
 from offerlab.reporting.earnings import dots
+from offerlab.reporting.figures import PER_CENT, Language
 from offerlab.reporting.formats import as_markdown
 from offerlab.reporting.report import CoursePart, Interval, Money, Novelty, Report
 from offerlab.reporting.webpage import as_html
@@ -51,6 +52,23 @@ def test_a_course_has_a_picture_with_its_own_numbers(report: Report) -> None:
     drawn = [(row["day"], row["x"], row["lower"], row["upper"]) for row in points[0]["data"]["values"]]
     assert drawn == [(part.day, part.estimate, part.lower, part.upper) for part in report.novelty[0].parts]
     assert plots.size(report, "novelty-1", wide=True) == (spec["width"], spec["height"])
+
+
+def _labels(part: object) -> list[str]:
+    """Every expression that writes an axis label, anywhere in a specification."""
+    if isinstance(part, dict):
+        own = [str(value) for name, value in part.items() if name == "labelExpr"]
+        return own + [label for value in part.values() for label in _labels(value)]
+    return [label for each in part for label in _labels(each)] if isinstance(part, list | tuple) else []
+
+
+@pytest.mark.parametrize(("language", "other"), [("en", "'%'"), ("ko", "' %'")])
+def test_axes_write_per_cent_as_sentences_do(report: Report, language: Language, other: str) -> None:
+    """English has a space before the sign and Korean none, on every axis of every picture."""
+    look = replace(LIGHT, language=language)
+    labels = [label for name in plots.names(report) for label in _labels(plots.plot(report, name, look))]
+    assert sum(f"'{PER_CENT[language]}'" in label for label in labels) > 1
+    assert [label for label in labels if other in label] == []
 
 
 @given(

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from babel.numbers import get_currency_symbol
 from msgspec import Struct
 
+from offerlab.reporting.figures import PER_CENT
 from offerlab.reporting.report import Unit
 from offerlab.reporting.words import Language
 
@@ -209,8 +210,8 @@ def unit_label(unit: Unit, look: Look, *, signed: bool = True) -> str:
         return f"{sign} + '{symbol}' + format(abs(datum.value), ',.4~r')"
     factor = 100 if unit in ("share", "factor") else 1
     suffix = {
-        "share": ("%p" if look.language == "ko" else " pp") if signed else "%",
-        "factor": "%",
+        "share": ("%p" if look.language == "ko" else " pp") if signed else PER_CENT[look.language],
+        "factor": PER_CENT[look.language],
         "hours": "시간" if look.language == "ko" else " h",
         "days": "일" if look.language == "ko" else " d",
         "count": "",
@@ -267,7 +268,7 @@ def _relative_axis(look: Look, low: float, high: float) -> Spec:
     sign = "(datum.value < 0 ? '\u2212' : datum.value > 0 ? '+' : '')"
     axis = {
         "orient": "top",
-        "labelExpr": f"{sign} + format(abs(datum.value) * 100, ',.3~r') + '%'",
+        "labelExpr": f"{sign} + format(abs(datum.value) * 100, ',.3~r') + '{PER_CENT[look.language]}'",
         "labelFlush": True,
         "labelOverlap": True,
         "tickCount": 5 if look.wide else 3,

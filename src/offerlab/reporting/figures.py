@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import floor, log10
-from typing import Literal
+from typing import Final, Literal
 
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
@@ -14,6 +14,8 @@ from offerlab.reporting.report import Unit
 Language = Literal["en", "ko"]
 _LOCALES = {"en": "en_US", "ko": "ko_KR"}
 MINUS = "\N{MINUS SIGN}"
+PER_CENT: Final[dict[Language, str]] = {"en": " %", "ko": "%"}
+"""The sign behind a number, in sentences, tables and on axes alike."""
 
 
 def effect(value: float, unit: Unit, currency: str, language: Language, *, signed: bool = False) -> str:
@@ -25,7 +27,7 @@ def effect(value: float, unit: Unit, currency: str, language: Language, *, signe
     elif unit == "money":
         text = money(size, currency, language)
     elif unit == "factor":
-        text = _decimal(_two_digits(100 * size), language) + ("%" if language == "ko" else " %")
+        text = _decimal(_two_digits(100 * size), language) + PER_CENT[language]
     else:
         suffix = {"count": ("", ""), "hours": (" hours", "시간"), "days": (" days", "일")}[unit][language == "ko"]
         text = _decimal(_two_digits(size), language) + suffix
@@ -45,7 +47,7 @@ def end(value: float | None, unit: Unit, currency: str, language: Language, *, l
 def level(value: float, unit: Unit, currency: str, language: Language) -> str:
     """A metric's own value."""
     if unit == "share":
-        return _signed(value, _decimal(_three_digits(100 * abs(value)), language) + ("%" if language == "ko" else " %"))
+        return _signed(value, _decimal(_three_digits(100 * abs(value)), language) + PER_CENT[language])
     return effect(value, unit, currency, language)
 
 
@@ -61,7 +63,7 @@ def money(value: float, currency: str, language: Language) -> str:
 
 def relative(value: float, language: Language, *, signed: bool = False) -> str:
     """A lift in per cent, to two significant digits."""
-    text = _decimal(_two_digits(100 * abs(value)), language) + ("%" if language == "ko" else " %")
+    text = _decimal(_two_digits(100 * abs(value)), language) + PER_CENT[language]
     if value < 0:
         return MINUS + text
     return f"+{text}" if signed and value > 0 else text

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from offerlab.reporting.charts import WORDS, Look, Spec, arm_colour, arm_shape, specification, unit_label
+from offerlab.reporting.figures import PER_CENT
 from offerlab.reporting.report import Novelty, Report, Unit
 
 _TIME: Final[dict[str, str]] = {"en": "%-d %b", "ko": "%-m월 %-d일"}
@@ -108,7 +109,7 @@ def split(report: Report, variant: str, look: Look, height: int, arm: int) -> Sp
         if variant in day.bands and everyone:
             plan, lower, upper = day.bands[variant]
             rows.append({"day": day.day, "x": mine / everyone, "plan": plan, "lower": lower, "upper": upper})
-    axis = _value_axis(look, "format(datum.value * 100, ',.3~r') + '%'", ticks=3)
+    axis = _value_axis(look, f"format(datum.value * 100, ',.3~r') + '{PER_CENT[look.language]}'", ticks=3)
     y: Spec = {"type": "quantitative", "axis": axis, "scale": {"zero": False, "nice": True}}
     x = _days(report, look)
     layers: list[Spec] = [
