@@ -7,6 +7,10 @@ import pytest
 
 from dashboard.visitor import Text, Visitor
 from offerlab.dashboard.frame import POLICY
+from offerlab.dashboard.segments import sentence
+from offerlab.dashboard.speech import Speech
+from offerlab.domain.segment import All, Condition
+from offerlab.reporting.words import Language
 from support.service import COFFEE, Service
 
 HANGUL = re.compile("[가-힣]")
@@ -85,6 +89,21 @@ def test_a_segment_says_who_it_is(visitor: Visitor) -> None:
         for mde in ("0.2", "0.1")
     )
     assert (len(coarse), int(coarse[0]) < int(fine[0])) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "days since a look at capsule-set at most 3 and mean rating given to coffee at least 4"),
+        ("ko", "capsule-set 상품을 본 뒤 지난 날 3 이하 그리고 coffee에 남긴 평점 평균 4 이상"),
+    ],
+)
+def test_a_rule_about_one_product_or_category_is_a_sentence(language: Language, told: str) -> None:
+    """What stands behind a colon is said, never the attribute's own name; an unknown one stays as it is written."""
+    look = Condition("days_since_view:capsule-set", "lte", 3)
+    speech = Speech(language, "KRW", 0)
+    assert sentence(All((look, Condition("rating_mean:coffee", "gte", 4))), speech) == told
+    assert sentence(Condition("crm:level", "gte", 4), speech).startswith("crm:level")
 
 
 def test_a_handful_is_not_spoken_of(visitor: Visitor) -> None:

@@ -23,7 +23,6 @@ from offerlab.messaging.currency import format_money
 from offerlab.messaging.message import compile_message
 from offerlab.messaging.render import Unrendered, render
 from offerlab.messaging.starters import STARTERS, Starter
-from offerlab.reporting.figures import PER_CENT
 from offerlab.reporting.lowest import OfferResult
 from offerlab.reporting.words import say
 from offerlab.workflows.presenting import ShownProduct
@@ -253,8 +252,7 @@ def _price(one: ShownProduct, currency: str, lang: str) -> Price:
 def _discount(one: Discount, speech: Speech) -> str:
     if one.value is None:
         return speech.words(f"discount_{one.type}")
-    percent = f"{one.value:f}{PER_CENT[speech.language]}"
-    size = percent if one.type == "percent" else format_money(one.value, speech.currency, speech.language)
+    size = f"{one.value:f}%" if one.type == "percent" else format_money(one.value, speech.currency, speech.language)
     return speech.words("discount_of", n=size)
 
 

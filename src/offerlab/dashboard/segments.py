@@ -247,7 +247,8 @@ def sentence(rule: Rule, speech: Speech, depth: int = 1) -> str:
 
 
 def _condition(rule: Condition, speech: Speech) -> str:
-    name = speech.words.maybe(f"attr_{rule.attribute}") or rule.attribute
+    kind, colon, of = rule.attribute.partition(":")  # a category or product stands behind the colon
+    name = speech.words.maybe(f"attr_{kind}{colon}", n=of) or rule.attribute
     if rule.op == "exists":
         return speech.words("rule_known" if rule.value else "rule_unknown", a=name)
     values = rule.value if isinstance(rule.value, tuple) else (rule.value,)

@@ -900,6 +900,8 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "attr_viewed_categories": ("categories looked at", "본 카테고리"),
     "attr_owned_categories": ("categories bought from", "구매한 카테고리"),
     "attr_rating_mean": ("mean rating given", "남긴 평점 평균"),
+    "attr_rating_mean:": ("mean rating given to {n}", "{n}에 남긴 평점 평균"),
+    "attr_days_since_view:": ("days since a look at {n}", "{n} 상품을 본 뒤 지난 날"),
     "attr_tags": ("tags", "태그"),
 }
 
