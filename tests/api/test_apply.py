@@ -98,6 +98,24 @@ def test_what_is_exported_makes_the_same_shop(service: Service, tmp_path: Path) 
     assert second == first
 
 
+def test_the_type_of_benefit_is_kept(service: Service) -> None:
+    """S94: taken, answered, exported, applied again without a change, kept in a new version; another word is not."""
+    shop = example()
+    assert all("benefit_type" not in offer for offer in shop["offers"])
+    applied(service, shop)
+    key = shop["offers"][0]["key"]
+    assert service.get(f"/v1/offers/{key}").json()["benefit_type"] is None
+    shop["offers"].append({**shop["offers"][0], "key": "cared-for", "benefit_type": "service"})
+    assert applied(service, shop) == ["create offer cared-for"]
+    assert applied(service, service.get("/v1/definitions").json()) == []
+    changed = service.patch("/v1/offers/cared-for", {"placements": ["cart"]}).json()
+    assert (changed["version"], changed["benefit_type"]) == (2, "service")
+    listed = {each["key"]: each["benefit_type"] for each in service.get("/v1/offers").json()["items"]}
+    assert (listed["cared-for"], listed[key]) == ("service", None)
+    refused = service.post("/v1/offers", {**shop["offers"][0], "key": "other", "benefit_type": "love"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "benefit_type")
+
+
 def test_own_metrics_come_and_go_with_the_file(service: Service) -> None:
     """A metric of the shop's own is made before the experiment that is judged by it, and leaves with the export."""
     shop = example()

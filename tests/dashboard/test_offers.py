@@ -53,6 +53,8 @@ def test_an_offer_is_shown_in_both_languages(visitor: Visitor) -> None:
     assert "커피 머신을 구매하셨나요?" in said
     assert "캡슐 세트: 20% off" in said
     assert said.count("캡슐 세트 ₩18,000 → ₩14,400") == 2
+    assert "Benefit money saved" in " ".join(said.split())
+    assert "혜택 비용 절약" in " ".join(Text(visitor.get("/offers/capsules?lang=ko").text).text.split())
     remarks = Text(visitor.get("/offers/greeting?lang=en").text).text
     assert "Customers without this detail see no offer" in remarks
     assert "이 정보가 없는 고객에게는" in Text(visitor.get("/offers/greeting?lang=ko").text).text

@@ -1,12 +1,14 @@
 """What the lint remarks, and what it leaves alone."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from messaging.shop import CAPSULE_OFFER, UPGRADE_OFFER, capsule_context, upgrade_context
-from offerlab.domain.offer import Channel, Discount, LocalizedText, Offer
+from offerlab.domain.offer import BenefitType, Channel, Discount, LocalizedText, Offer
 from offerlab.domain.product import Product
 from offerlab.domain.project import Advertiser
 from offerlab.messaging.context import context_for
@@ -123,6 +125,25 @@ def test_an_upsell_needs_its_benefit() -> None:
     """S11, S94: an upsell without a benefit text is an error."""
     offer = replace(UPGRADE_OFFER, message={"ko": LocalizedText(body="{{ price_diff | money }}만 더하면 됩니다.")})
     assert remarks(Facts(offer=offer, context=upgrade_context(), is_upgrade=True)) == ["upsell_without_benefit"]
+
+
+@pytest.mark.parametrize(
+    ("benefit_type", "discount", "codes"),
+    [
+        ("money", Discount(), ["benefit_without_saving"]),
+        ("money", Discount(type="percent", value=Decimal(10)), []),
+        ("money", Discount(type="free_shipping"), []),
+        ("service", Discount(), []),
+        (None, Discount(), []),
+    ],
+)
+def test_an_upsell_of_money_saves_some(benefit_type: BenefitType | None, discount: Discount, codes: list[str]) -> None:
+    """S94: an upsell whose benefit is said to be money but that saves nothing is remarked, once for all languages."""
+    text = LocalizedText(benefit="더 맛있는 커피", body="더 맛있는 커피")
+    offer = replace(UPGRADE_OFFER, message={"ko": text, "ko-KR": text}, discount=discount, benefit_type=benefit_type)
+    products = [Product(sku="smart-machine", name="스마트 머신", price_micro=200_000_000_000)]
+    context = context_for(offer, products, currency="KRW")
+    assert remarks(Facts(offer=offer, context=context, is_upgrade=True)) == codes
 
 
 LISTS = "{{ offer.features | join: ', ' }} 업그레이드, 더 좋은 하루"

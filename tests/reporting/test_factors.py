@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from msgspec.structs import replace
 
 from offerlab.domain.experiment import AnalysisPlan, Experiment, MetricPlan, Variant
-from offerlab.domain.offer import Discount, LocalizedText, Offer, Timing
+from offerlab.domain.offer import BenefitType, Discount, LocalizedText, Offer, Timing
 from offerlab.reporting.build import Past, build_report
 from offerlab.reporting.report import Report
 from offerlab.reporting.voices import MASK, masked
@@ -112,6 +112,16 @@ def test_kinds_of_offers_are_compared_as_a_factor() -> None:
     assert said is not None
     assert said.factors["kind"] == ("cross_sell", "order_bump")
     assert said.choices[list(said.factors).index("kind")].levels == ("order_bump",)
+
+
+def test_types_of_benefit_are_a_factor() -> None:
+    """S94: where the arms differ in the benefit that was said, it is what they are told apart by; else it is none."""
+    kinds: tuple[BenefitType, ...] = ("money", "service")
+    arms = tuple(replace(one, key=f"{kind}-{one.key}", benefit_type=kind) for kind in kinds for one in GRID[:2])
+    said = told(arms, (0.0, 0.0, 1.0, 1.0)).factors
+    assert said is not None
+    assert said.factors["benefit"] == kinds
+    assert said.choices[list(said.factors).index("benefit")].levels == ("service",)
 
 
 def test_a_main_effect_is_the_regressions() -> None:

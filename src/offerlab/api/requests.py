@@ -11,6 +11,7 @@ from offerlab.domain.metric import Counted, CustomMetric, Source, Sum
 from offerlab.domain.money import to_micro
 from offerlab.domain.naming import Key
 from offerlab.domain.offer import (
+    BenefitType,
     Channel,
     CodeKind,
     Delivery,
@@ -126,6 +127,7 @@ class NewOffer(Body, frozen=True, kw_only=True):
     delivery: Delivery = "caller"
     delivery_cost: Decimal = Decimal(0)
     replaces: Key | None = None
+    benefit_type: BenefitType | None = None
 
     def to_domain(self) -> Offer:
         """The offer at version 1; the workflow numbers later ones.
@@ -160,6 +162,7 @@ class NewOffer(Body, frozen=True, kw_only=True):
             delivery=self.delivery,
             delivery_cost_micro=to_micro(self.delivery_cost, field="delivery_cost"),
             replaces=self.replaces,
+            benefit_type=self.benefit_type,
         )
 
 

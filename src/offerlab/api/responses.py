@@ -45,6 +45,7 @@ class OfferView(Struct, frozen=True, kw_only=True):
     delivery: str
     delivery_cost: str
     replaces: str | None
+    benefit_type: str | None
     version: int
 
 
@@ -160,6 +161,7 @@ def offer_view(offer: Offer, currency: str) -> OfferView:
         delivery=offer.delivery,
         delivery_cost=text(from_micro(offer.delivery_cost_micro, currency)),
         replaces=offer.replaces,
+        benefit_type=offer.benefit_type,
         version=offer.version,
     )
 

@@ -15,7 +15,7 @@ from offerlab.dashboard.frame import AnyRequest, Visit, enter, html
 from offerlab.dashboard.speech import NOTHING, Speech
 from offerlab.domain.decision import Context
 from offerlab.domain.money import exponent, to_micro
-from offerlab.domain.offer import Discount, Offer
+from offerlab.domain.offer import Discount, Offer, benefit_of
 from offerlab.domain.product import Product
 from offerlab.errors import NotFound
 from offerlab.messaging.context import context_for
@@ -43,6 +43,7 @@ class OfferRow(Struct, frozen=True, kw_only=True):
     kind: str
     products: str
     discount: str
+    benefit: str
     title: str
     experiments: str
 
@@ -269,6 +270,7 @@ def _remark(one: Finding, language: str) -> Remark:
 
 def _row(visit: Visit, speech: Speech, one: Offer, seen: Preview) -> OfferRow:
     names = [visit.snapshot.products[sku].name for sku in one.products if sku in visit.snapshot.products]
+    gain = benefit_of(one)
     used = sum(one.key in each.offer_keys() for each in visit.snapshot.experiments.values())
     return OfferRow(
         key=one.key,
@@ -276,6 +278,7 @@ def _row(visit: Visit, speech: Speech, one: Offer, seen: Preview) -> OfferRow:
         kind=speech.words(f"kind_{one.kind}"),
         products=", ".join(names) or speech.words(f"match_{one.match}"),
         discount=_discount(one.discount, speech),
+        benefit=NOTHING if gain is None else speech.words(f"benefit_{gain}"),
         title=_title(one, seen, visit.language),
         experiments=speech.count(used),
     )

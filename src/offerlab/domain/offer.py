@@ -14,6 +14,8 @@ OfferKind = Literal["cross_sell", "upsell", "bundle", "order_bump", "engagement"
 Match = Literal["curated", "affinity", "similar", "recently_viewed", "random"]
 DiscountType = Literal["none", "percent", "amount", "free_shipping", "gift"]
 CodeKind = Literal["shared", "unique", "none"]
+BenefitType = Literal["money", "feature", "service"]
+"""What a customer gains: pays less, can do more, is helped."""
 Channel = Literal["web", "email", "sms", "push", "agent"]
 Delivery = Literal["caller", "webhook", "email"]
 """Who brings the offer: whoever asked shows it, a webhook tells the shop's sender when it is due, or we mail it."""
@@ -90,6 +92,7 @@ class Offer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         replaces: key of the offer that this one is the successor of: what was learnt of that one led to this one.
+        benefit_type: what the customer gains, as the marketer said it; see `benefit_of` for where nobody did.
     """
 
     key: str
@@ -106,6 +109,16 @@ class Offer(Struct, frozen=True, kw_only=True):
     delivery_cost_micro: int = 0
     version: int = 1
     replaces: str | None = None
+    benefit_type: BenefitType | None = None
+
+
+def benefit_of(offer: Offer) -> BenefitType | None:
+    """What the customer gains: as said, else where it is evident: features that its texts list, or a discount."""
+    if offer.benefit_type is not None:
+        return offer.benefit_type
+    if any("offer.features" in text.benefit or "offer.features" in text.body for text in offer.message.values()):
+        return "feature"
+    return None if offer.discount.type == "none" else "money"
 
 
 def check_offer(offer: Offer, product: Callable[[str], Product | None]) -> None:

@@ -78,6 +78,11 @@ SENTENCES: Final[dict[str, tuple[Severity, str, str]]] = {
         "An upsell says what the customer gains by paying more.",
         "상향 판매 제안에는 더 내고 얻는 혜택을 적어야 해요.",
     ),
+    "benefit_without_saving": (
+        "warning",
+        "The benefit is said to be money, but the offer saves nothing: check the discount or the type of benefit.",
+        "혜택 종류가 비용 절약이지만 이 제안으로 절약되는 금액이 없어요. 할인이나 혜택 종류를 확인해 주세요.",
+    ),
     "jargon_only": (
         "warning",
         "Technical words outweigh plain ones; say what the customer can do with it.",

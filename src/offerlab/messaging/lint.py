@@ -83,7 +83,13 @@ class _Text(Struct, frozen=True):
 
 def lint(facts: Facts) -> tuple[Finding, ...]:
     """Every remark on the message of `facts.offer`, languages in their order; no remarks is a clean message."""
-    return tuple(remark for locale in facts.offer.message for remark in _lint_language(facts, locale))
+    return tuple(_lint(facts))
+
+
+def _lint(facts: Facts) -> Iterator[Finding]:
+    yield from _benefit_type(facts)
+    for locale in facts.offer.message:
+        yield from _lint_language(facts, locale)
 
 
 def _lint_language(facts: Facts, locale: str) -> Iterator[Finding]:
@@ -107,6 +113,14 @@ def _lint_language(facts: Facts, locale: str) -> Iterator[Finding]:
     text = _Text(locale, source, message, shown, neutral)
     for check in _CHECKS:
         yield from check(facts, text)
+
+
+def _benefit_type(facts: Facts) -> Iterator[Finding]:
+    """S94: an upsell that is said to save money saves some."""
+    offer = facts.offer
+    saves = facts.context.saving > 0 or offer.discount.type == "free_shipping"
+    if offer.kind == "upsell" and offer.benefit_type == "money" and not saves:
+        yield finding("benefit_without_saving", "benefit_type")
 
 
 def _neutral(context: Context, locale: str) -> Context:

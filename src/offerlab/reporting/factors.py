@@ -91,6 +91,7 @@ def _traits(offer: Offer) -> dict[str, str]:
         "discount": offer.discount.type if value is None else f"{offer.discount.type} {value.normalize():f}",
         "channel": offer.channel or "any",
         "kind": offer.kind,
+        "benefit": offer.benefit_type or "",
         "message": "" if text is None else (text.title or text.body)[:80],
     }
 
