@@ -188,6 +188,7 @@ class _Customer:
         self.offer = next((offer for offer in world.offers if offer.key == key), None)
         self.y: Counter[str] = Counter()
         self.accepted_at: list[int] = []
+        self.some_items = False
         self.inside: list[int] = []
         self.ago: list[int] = []
 
@@ -214,6 +215,7 @@ class _Customer:
             y["second_seconds"] = (min(later) - first) // 1_000_000 if later else 0
         for row in self.world.history.interactions:
             self._add_act(row)
+        y["partial_bundle"] = int(self.some_items and not y["accepted"])
         if self.accepted_at:
             y["accept_seconds"] = (min(self.accepted_at) - self.t0) // 1_000_000
         early = [row for row in self.seen if row["occurred_at"] < self.t0 + self.world.window]
@@ -268,6 +270,9 @@ class _Customer:
 
     def _add_acceptance(self, order: Row, lines: list[Row], settled: Row, *, own: bool) -> None:
         offer = self.offer
+        if offer is not None and offer.kind == "bundle":
+            there = {line["sku"] for line in lines} & self._offered(offer, order["occurred_at"])
+            self.some_items |= 1 <= len(there) <= len(offer.products) - 1
         if offer is None or not self._accepts(offer, lines, order["occurred_at"]):
             return
         if offer.kind == "upsell" and {line["sku"] for line in lines} & set(offer.trigger_products):

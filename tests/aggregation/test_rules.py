@@ -23,6 +23,7 @@ from offerlab.domain.clock import DAY, SECOND
 from offerlab.domain.metric import METRICS
 from offerlab.reporting.build import build_report
 from offerlab.reporting.cells import Cells
+from offerlab.reporting.sections import sections
 from offerlab.storage.database import open_engine
 from offerlab.storage.tables import metadata, vault
 
@@ -212,6 +213,36 @@ def test_acceptance_by_kind(store: Connection, variant: int, skus: list[str], ac
     history.expose(1, variant, START)
     history.order(1, "A", START, [{"sku": sku, "net_minor": 100} for sku in skus])
     assert accepted == cells_of(store, history).total("accepted")
+
+
+@pytest.mark.parametrize(
+    ("orders", "counted"),
+    [
+        pytest.param([["cup"]], (0, 1), id="one of two"),
+        pytest.param([["cup"], ["filter"]], (0, 1), id="all, in two orders"),
+        pytest.param([["cup"], ["cup", "filter"]], (1, 0), id="the best order has all"),
+        pytest.param([["spoon"]], (0, 0), id="none"),
+        pytest.param([], (0, 0), id="no order"),
+    ],
+)
+def test_a_part_of_a_bundle_is_counted_apart(
+    store: Connection, orders: list[list[str]], counted: tuple[int, int]
+) -> None:
+    """S37: some of the items are no acceptance: a customer is in at most one of the two counts, as the report says."""
+    history = History()
+    for customer, variant in enumerate((3, 1), start=1):
+        history.expose(customer, variant, START)
+        for i, skus in enumerate(orders):
+            lines = [{"sku": sku, "net_minor": 100} for sku in skus]
+            history.order(customer, f"{customer}-{i}", START + i * SECOND, lines)
+    cells = cells_of(store, history)
+    bundle = cells.where(lambda cell: cell.variant == 3)
+    assert (bundle.total("accepted"), bundle.total("partial_bundle")) == counted
+    assert cells.total("partial_bundle") == counted[1]
+    report = build_report(experiment(), cells, as_of=NOW, currency="USD", version="1")
+    assert [(each.variant, each.n) for each in report.funnel.partial_bundles] == [("set", 1)][: counted[1]]
+    told = [row for section in sections(report, "en") for row in section.rows if "bundle's items" in row[0]]
+    assert [row[1] for row in told] == ["1"][: counted[1]]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,8 @@ def _of_metric(key: str, *, adjust: bool) -> set[Monomial]:
         products |= _moments(below)
         if METRICS[key].kind == "mean":
             products |= {product for product in _moments((*below, *COVARIATES)) if set(below) & set(product)}
+    if key == "acceptance_rate":
+        products.add(("partial_bundle",))  # beside the acceptances, never among them
     if COSTED & set(columns):
         products |= {("lines",), ("uncosted",)}
     return products

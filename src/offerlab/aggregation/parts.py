@@ -12,6 +12,7 @@ Rules that live here (docs/glossary.md has them in words):
 * refunds never take more than the order; a cancellation takes all that is left;
 * for whom products were picked (by a match, a step of a ladder, or what was left of a list), those are the offered
   items, from the moment they were shown; for everybody else the offer's own;
+* who bought some of a bundle's items in one order and never all of them in one is no acceptance, and counted apart;
 * an upgrade brings what is paid beyond the price of its base; one whose base nobody named claims nothing.
 """
 
@@ -336,7 +337,7 @@ _ORDER_HITS = Part(
 )
 
 _ACCEPTED_ORDERS = Part(
-    "customer, t0, at, accepted, fit, paid",
+    "customer, t0, at, accepted, fit, some_items, paid",
     """SELECT h.customer, h.t0, h.at,
     CASE WHEN a.kind = 'order_bump' THEN h.bumps
       WHEN a.kind = 'bundle' THEN CASE WHEN h.hits >= a.needed AND a.needed > 0 THEN 1 ELSE 0 END
@@ -348,6 +349,7 @@ _ACCEPTED_ORDERS = Part(
       WHEN a.kind = 'upsell' THEN CASE WHEN h.kept_hits > 0 AND h.bases = 0 THEN 1 ELSE 0 END
       WHEN a.kind = 'cross_sell' THEN CASE WHEN h.kept_hits > 0 THEN 1 ELSE 0 END
       ELSE 0 END,
+    CASE WHEN a.kind = 'bundle' AND h.hits > 0 AND h.hits < a.needed THEN 1 ELSE 0 END,
     CASE WHEN a.kind = 'order_bump' THEN h.bump_paid
       WHEN a.kind = 'upsell' THEN COALESCE(h.paid - h.units * a.base, 0)
       ELSE h.paid END
@@ -356,8 +358,8 @@ _ACCEPTED_ORDERS = Part(
 )
 
 _ACCEPT_SUMS = Part(
-    "customer, accepted, fit, accept_seconds, attributed",
-    """SELECT customer, MAX(accepted), MAX(fit),
+    "customer, accepted, fit, partial_bundle, accept_seconds, attributed",
+    """SELECT customer, MAX(accepted), MAX(fit), CASE WHEN MAX(accepted) = 1 THEN 0 ELSE MAX(some_items) END,
     MIN(CASE WHEN accepted = 1 THEN (at - t0) / 1000000 END), SUM(CASE WHEN accepted = 1 THEN paid ELSE 0 END)
   FROM accepted_orders GROUP BY customer""",
     ("accepted_orders",),

@@ -55,6 +55,7 @@ _SIMPLE: Final = frozenset(
         "bought",
         "displaced",
         "attributed",
+        "partial_bundle",
         "unsubscribed",
         "complained",
         "trigger_orders",

@@ -321,6 +321,7 @@ def _flow(page: Page) -> Table:
         (words("f_not_shown", reason=suppression(each.reason, speech.language), v=each.variant), each.n)
         for each in funnel.suppressed
     ]
+    lines += [(words("f_partial_bundle", v=each.variant), each.n) for each in funnel.partial_bundles]
     if funnel.other_currency:
         lines.append((words("f_other_currency"), funnel.other_currency))
     if funnel.rejected:

@@ -430,6 +430,10 @@ PAGE: Final[dict[str, tuple[str, str]]] = {
     "f_analysed": ("= Customers analysed", "= 분석한 고객"),
     "f_shown": ("of these, shown what their arm offers", "이 중 안의 제안을 본 고객"),
     "f_not_shown": ("of these, not shown: {reason} ({v})", "이 중 보지 못한 고객: {reason} ({v} 안)"),
+    "f_partial_bundle": (
+        "bought some of the bundle's items, not all in one order: not accepted ({v})",
+        "묶음 상품 중 일부만 구매, 수락에 넣지 않음 ({v} 안)",
+    ),
     "f_other_currency": ("Orders in another currency, outside all money", "다른 통화 주문, 금액에서 제외"),
     "f_rejected": ("Events refused while it ran", "진행 중 거부된 이벤트"),
     "f_note": (

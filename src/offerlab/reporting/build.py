@@ -1,6 +1,6 @@
 """Cells -> Report. Pure: the same cells, experiment and moment give the same bytes, on every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -29,6 +29,7 @@ from offerlab.reporting.report import (
     Interval,
     Maturity,
     MetricResult,
+    PartialBundle,
     Report,
     Reproduce,
     State,
@@ -256,7 +257,17 @@ def _funnel(experiment: Experiment, cells: Cells) -> Funnel:
         suppressed=tuple(SuppressedCount(names[variant], reason, n) for (variant, reason), n in suppressed),
         other_currency=analysed.total("other_currency"),
         rejected=cells.notes.rejected,
+        partial_bundles=tuple(_partial_bundles(names, analysed)),
     )
+
+
+def _partial_bundles(names: Sequence[str], analysed: Cells) -> Iterator[PartialBundle]:
+    if analysed.has("partial_bundle"):
+        at = analysed.monomials.index(("partial_bundle",))
+        for i, name in enumerate(names):
+            n = sum(cell.sums[at] for cell in analysed.cells if cell.variant == i)
+            if n:
+                yield PartialBundle(name, n)
 
 
 def _declines(experiment: Experiment, cells: Cells) -> tuple[DeclineCount, ...]:

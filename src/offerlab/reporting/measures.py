@@ -66,6 +66,7 @@ FLAGS: Final = frozenset(
         "bought",
         "converted",
         "fit",
+        "partial_bundle",
         "refunded",
         "unsubscribed",
         "complained",

@@ -435,12 +435,21 @@ class SuppressedCount(Struct, frozen=True):
     n: int
 
 
+class PartialBundle(Struct, frozen=True):
+    """Customers of an arm who bought some of its bundle's items in one order, and never all of them in one."""
+
+    variant: str
+    n: int
+
+
 class Funnel(Struct, frozen=True, kw_only=True):
     """Everyone who entered, with each loss: exposed = crossovers + analysed; analysed = shown + not shown.
 
     Attributes:
         decided, enrolled: null: a decision stores nothing (design.md §2); only exposures are counted.
         exposures: events; exposed: customers.
+        partial_bundles: of an arm's bundle some items were bought, not all: no acceptance. Arms with none are left out,
+            and so are all where acceptance was not measured.
     """
 
     decided: int | None
@@ -453,6 +462,7 @@ class Funnel(Struct, frozen=True, kw_only=True):
     suppressed: tuple[SuppressedCount, ...]
     other_currency: int
     rejected: int | None = None
+    partial_bundles: tuple[PartialBundle, ...] = ()
 
 
 class MoneyStep(Struct, frozen=True, kw_only=True):

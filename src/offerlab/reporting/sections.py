@@ -251,6 +251,12 @@ def _looks(report: Report, say: _Speech) -> Iterator[Section]:
     yield Section(title=say(("Looks so far", "지금까지 읽은 횟수")), sentences=tuple(sentences))
 
 
+_PART_OF_BUNDLE: Final = (
+    "bought some of the bundle's items, not all in one order: not accepted",
+    "묶음 상품 중 일부만 구매, 수락에 넣지 않음",
+)
+
+
 def _losses(report: Report, say: _Speech) -> Iterator[Section]:
     funnel = report.funnel
     rows = [
@@ -262,6 +268,7 @@ def _losses(report: Report, say: _Speech) -> Iterator[Section]:
     rows += [
         (f"{each.variant}: {suppression(each.reason, say.language)}", say.count(each.n)) for each in funnel.suppressed
     ]
+    rows += [(f"{each.variant}: {say(_PART_OF_BUNDLE)}", say.count(each.n)) for each in funnel.partial_bundles]
     yield Section(
         title=say(("Who is counted", "누구를 셌나요")),
         heads=say.heads(("customers", "고객"), ("number", "수")),
