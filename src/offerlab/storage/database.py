@@ -100,6 +100,14 @@ def writing(engine: Engine) -> Generator[Connection]:
         yield connection
 
 
+def be_patient(connection: Connection, wait_ms: int) -> None:
+    """How long this connection to an embedded store waits for a lock; outside a transaction."""
+    driver = connection.connection.driver_connection
+    if driver is None:
+        raise AssertionError("an open connection has one of the driver")
+    driver.execute(f"PRAGMA busy_timeout = {wait_ms}")
+
+
 def sweep(engine: Engine) -> None:
     """Leave nothing of what was deleted beside the embedded store's file.
 

@@ -1,8 +1,13 @@
 """Group commit: concurrent requests share one transaction, and nobody is answered before it is on disk.
 
-A commit costs one fsync whatever it holds, so the thread takes everything that queued up while it was busy with the
-commit before. Whoever was answered together usually sends again together: for as many as the last group had, a moment
-is waited, because one commit of eight costs hardly more than one of one. A lone sender is never waited for.
+A commit costs one fsync whatever it holds, so a group is all that came while the commit before was under way. Whoever
+was answered together usually sends again together: for as many as the last group had, a moment is waited, because one
+commit of eight costs hardly more than one of one. A lone sender is never waited for.
+
+A thread of its own waits for locks and disks. Two threads of Python stand in each other's way, though, so where the
+store is a file beside us the rows of a small group are put in on the loop's thread, and only the commit is left to the
+other. What does not go through at once there, be it somebody else's lock or an event that can't be stored, is rolled
+back and left to the other thread as a whole.
 """
 
 import asyncio
@@ -12,16 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import accumulate, chain
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 
 from offerlab.domain.event import Event, Rejection
 from offerlab.errors import Unavailable
 from offerlab.storage import events, rejected
-from offerlab.storage.database import translated
+from offerlab.storage.database import BUSY_TIMEOUT_MS, be_patient, translated
 from offerlab.storage.events import Appended
 from offerlab.storage.known import Known
 from offerlab.storage.projects import Project
@@ -30,6 +36,8 @@ MAX_GROUP: Final = 10_000
 MAX_WAITING: Final = 50_000
 GATHER_S: Final = 0.002
 """So long after its last group was answered the writer waits for as many as it had: about one commit."""
+SMALL: Final = 64
+"""So many events are put in on the loop's thread: one or two milliseconds."""
 IDLE_S: Final = 1.0
 """A server's connection unused for so long goes back to the pool, which asks whether it still lives."""
 
@@ -43,14 +51,24 @@ class _Work(Struct, frozen=True):
     done: "asyncio.Future[Appended]"
 
 
+class _Prepared(Struct, frozen=True):
+    """A group whose rows are in: what is left to do is the commit."""
+
+    works: list[_Work]
+    batch: list[Event]
+    appended: Appended
+    transaction: Transaction
+
+
 class Writer:
-    """The one thread that appends events.
+    """Appends events, one transaction after the other.
 
     Args:
         engine: the store.
         new_number: draws internal customer numbers.
         now: the clock, microseconds UTC.
-        on_commit: called after each commit with its events and what they changed, before anybody is answered.
+        on_commit: called after each commit, in the writer's thread, with its events and what they changed, before
+            anybody is answered.
 
     Attributes:
         refused_at: when the store last refused a commit, by the process's own clock; 0 since the last one that ended.
@@ -71,8 +89,12 @@ class Writer:
         self._connection: Connection | None = None
         self._used_at = 0.0
         self._known = Known() if engine.dialect.name == "sqlite" else None
-        self._queue: queue.SimpleQueue[list[_Work] | None] = queue.SimpleQueue()
+        self._impatient = False
+        self._queue: queue.SimpleQueue[list[_Work] | _Prepared | None] = queue.SimpleQueue()
         self._submitted: list[_Work] = []
+        self._is_called = False
+        self._queued = 0
+        self._ends_prepared = False
         self._waiting = 0
         self._lock = threading.Lock()
         self._committing = threading.Lock()
@@ -101,16 +123,53 @@ class Writer:
                 raise Unavailable("too many events are waiting to be written")
             self._waiting += size
             self._submitted.append(_Work(project, batch, rejections, done))
-            first = len(self._submitted) == 1
-        if first:
-            loop.call_soon(self._hand_over)  # with whatever else came meanwhile: to wake a thread costs what a row does
+            calls = not self._is_called or len(self._submitted) == self._last
+            self._is_called = True
+        if calls:
+            loop.call_soon(self._hand_over)  # with whatever else comes in this turn of the loop
         return done
 
     def _hand_over(self) -> None:
+        """Begin with what was submitted, or in a moment, when as many are there as were answered last."""
         with self._lock:
-            works, self._submitted = self._submitted, []
-        if works:
-            self._queue.put(works)
+            self._is_called = False
+            works = self._submitted
+            if not works or self._ends_prepared:
+                return  # the end of the commit under way looks again
+            idle = self._known is not None and not self._queued and not self._closed
+            left = self._patience_s(len(works)) if idle else 0.0
+            if left > 0.0:
+                self._is_called = True
+                works[0].done.get_loop().call_later(left, self._hand_over)
+                return
+            self._submitted = []
+            self._queued += 1
+            self._ends_prepared = idle
+        prepared = self._prepared(works) if idle else None
+        if idle and prepared is None:
+            self._ends_prepared = False
+        self._queue.put(prepared or works)
+
+    def _patience_s(self, there: int) -> float:
+        """How long those are waited for who were answered with the last group."""
+        return self._told_at + GATHER_S - time.monotonic() if there < self._last else 0.0
+
+    def _prepared(self, works: list[_Work]) -> _Prepared | None:
+        """Put the rows of a group in, on the loop's thread; None, and nothing done, where it is not easily done."""
+        project = works[0].project
+        if sum([len(work.events) for work in works]) > SMALL or any(work.project.id != project.id for work in works):
+            return None
+        if not self._committing.acquire(blocking=False):
+            return None
+        try:
+            connection = self._connected(impatient=True)
+            transaction = connection.begin()
+            batch, appended = self._append(connection, works)
+        except Exception:  # noqa: BLE001 - whatever it is, the other thread meets it again, and has the time
+            self._let_go()
+            self._committing.release()
+            return None
+        return _Prepared(works, batch, appended, transaction)
 
     @property
     def waiting(self) -> int:
@@ -140,53 +199,70 @@ class Writer:
 
     def _run(self) -> None:
         ending = False
-        while not ending:
-            group, ending = self._next_group()
-            if group:
+        while not ending or self._queued:
+            piece = self._queue.get()
+            if piece is None:
+                ending = True
+                continue
+            if isinstance(piece, _Prepared):
+                self._write_project(piece.works, partial(self._commit_prepared, piece))
+                self._end(len(piece.works), 1)
+            else:
+                group, pieces, ended = self._gathered(piece)
+                ending = ending or ended
                 self._write(group)
-                self._told_at = time.monotonic()
+                self._end(len(group), pieces)
         self._let_go()
 
-    def _next_group(self) -> tuple[list[_Work], bool]:
-        """Wait for some work, then take all that is there or about to come, up to the limit."""
-        group: list[_Work] = []
-        size = 0
-        while size < MAX_GROUP:
-            try:
-                works = self._queue.get() if not group else self._more(len(group))
-            except queue.Empty:
-                break
-            if works is None:
-                return group, True
+    def _end(self, works: int, pieces: int) -> None:
+        """A group was answered; have the loop look at what was submitted meanwhile."""
+        with self._lock:
+            self._queued -= pieces
+            self._ends_prepared = False
+            self._last, self._told_at = works, time.monotonic()
+            waiting = [] if self._is_called else self._submitted[:1]
+            if self._closed and self._submitted:
+                self._queue.put(self._submitted)
+                self._submitted, waiting = [], []
+                self._queued += 1
+        for work in waiting:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                work.done.get_loop().call_soon_threadsafe(self._hand_over)
+
+    def _gathered(self, group: list[_Work]) -> tuple[list[_Work], int, bool]:
+        """With some work all that is there or about to come, up to the limit; of how many pieces; whether it ends."""
+        pieces, size = 0, 0
+        works: list[_Work] | _Prepared | None = group
+        group = []
+        while isinstance(works, list):
             group += works
+            pieces += 1
             size += sum([len(work.events) for work in works], len(works))
-        self._last = len(group)
-        return group, False
-
-    def _more(self, taken: int) -> list[_Work] | None:
-        """The next pieces for a group that has some.
-
-        Raises:
-            queue.Empty: none, and none is waited for any more.
-        """
-        left = self._told_at + GATHER_S - time.monotonic() if taken < self._last else 0.0
-        return self._queue.get(timeout=left) if left > 0.0 else self._queue.get_nowait()
+            if size >= MAX_GROUP:
+                return group, pieces, False
+            try:
+                left = self._patience_s(len(group))
+                works = self._queue.get(timeout=left) if left > 0.0 else self._queue.get_nowait()
+            except queue.Empty:
+                return group, pieces, False
+        return group, pieces, True
 
     def _write(self, group: list[_Work]) -> None:
         for number in {work.project.id: None for work in group}:
-            self._write_project([work for work in group if work.project.id == number])
+            works = [work for work in group if work.project.id == number]
+            self._write_project(works, partial(self._commit, works))
 
-    def _write_project(self, works: list[_Work]) -> None:
+    def _write_project(self, works: list[_Work], commit: Callable[[], Appended]) -> None:
         self._begun_at = time.monotonic()
         try:
-            appended = self._commit(works)
+            appended = commit()
         except Unavailable as error:
             self.refused_at = time.monotonic()
             self._tell(works, [error] * len(works))
         except Exception as error:  # noqa: BLE001 - whatever it is, one batch must not take its neighbours down
             if len(works) > 1:
                 for work in works:
-                    self._write_project([work])
+                    self._write_project([work], partial(self._commit, [work]))
             else:
                 _log.exception("a batch could not be written")
                 self._tell(works, [error])
@@ -209,15 +285,34 @@ class Writer:
                 loop.call_soon_threadsafe(_settle, told)
 
     def _commit(self, works: list[_Work]) -> Appended:
+        with self._committing, self._writing() as connection:
+            batch, appended = self._append(connection, works)
+        return self._kept(works[0].project, batch, appended)
+
+    def _commit_prepared(self, prepared: _Prepared) -> Appended:
+        try:
+            with translated():
+                prepared.transaction.commit()
+        except BaseException:
+            self._let_go()
+            raise
+        finally:
+            self._committing.release()
+        return self._kept(prepared.works[0].project, prepared.batch, prepared.appended)
+
+    def _append(self, connection: Connection, works: list[_Work]) -> tuple[list[Event], Appended]:
+        """Everything but the commit."""
+        if self._known is not None:
+            self._known.renew(connection)
         project = works[0].project
         batch = list(chain.from_iterable([work.events for work in works]))
-        with self._committing, self._writing() as connection:
-            now = self._now()
-            appended = events.append(
-                connection, project, batch, new_number=self._new_number, now=now, known=self._known
-            )
-            unread = chain.from_iterable([work.rejections for work in works])
-            rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
+        now = self._now()
+        appended = events.append(connection, project, batch, new_number=self._new_number, now=now, known=self._known)
+        unread = chain.from_iterable([work.rejections for work in works])
+        rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
+        return batch, appended
+
+    def _kept(self, project: Project, batch: list[Event], appended: Appended) -> Appended:
         self.refused_at = 0.0
         self._on_commit(project, batch, appended)
         return appended
@@ -233,19 +328,22 @@ class Writer:
             try:
                 connection = self._connected()
                 with connection.begin():
-                    if self._known is not None:
-                        self._known.renew(connection)
                     yield connection
             except BaseException:
                 self._let_go()
                 raise
             self._used_at = time.monotonic()
 
-    def _connected(self) -> Connection:
+    def _connected(self, *, impatient: bool = False) -> Connection:
+        """The writer's own connection; on a file beside us an impatient one does not wait for anybody's lock."""
         if self._connection is not None and self._known is None and time.monotonic() - self._used_at > IDLE_S:
             self._let_go()
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(offerlab_write=True)
+            self._impatient = False
+        if impatient is not self._impatient:
+            be_patient(self._connection, 0 if impatient else BUSY_TIMEOUT_MS)
+            self._impatient = impatient
         return self._connection
 
     def _let_go(self) -> None:
@@ -253,6 +351,8 @@ class Writer:
             self._known.forget()
         if self._connection is not None:
             with suppress(Exception):  # it is broken, and that was told already
+                if self._impatient:
+                    self._connection.invalidate()  # so that nobody else gets it from the pool
                 self._connection.close()
             self._connection = None
 
