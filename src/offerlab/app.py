@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from copy import copy
 from email.utils import parseaddr
@@ -161,16 +161,15 @@ class App:
         self.serving = serving
         self.first = first
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's shapes, spelled differently by everybody
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's shapes, spelled differently by everybody
         """Answer one request: plain routes at once, all others through the framework."""
         path = scope["path"]
         route = _PLAIN.get(path) or ofrep.route(path)
         scope["house"] = self
-        if route is None:
-            send_on: Any = labelled(send, scope.get("labels", ()))
-            await self._framework(scope, receive, send_on)
-        else:
-            await route(scope, receive, send)
+        if route is not None:
+            return route(scope, receive, send)
+        answering: Awaitable[None] = self._framework(scope, receive, labelled(send, scope.get("labels", ())))
+        return answering
 
     def drain(self) -> None:
         """End what would never end by itself: called when the process was told to stop, before requests are awaited."""

@@ -21,7 +21,7 @@ ALIVE: Final = "/livez"
 class Application(Protocol):
     """What is behind: an ASGI application that can be closed. It puts `scope["labels"]` on every answer."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> Awaitable[None]:
         """Answer one request."""
         ...
 
@@ -53,9 +53,13 @@ _SECURITY: Final[Labels] = (
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
-_EXPOSED: Final = (b"access-control-expose-headers", b"ETag, Retry-After")
-_OPEN: Final[Labels] = (*_SECURITY, (b"access-control-allow-origin", b"*"), _EXPOSED)
+_NOSNIFF: Final = _SECURITY[:1]
+"""For storefront routes: a script reads their JSON, which is no page to be framed or to lead anywhere."""
+_ALLOWED: Final = b"access-control-allow-origin"
+_OPEN: Final[Labels] = (*_NOSNIFF, (_ALLOWED, b"*"))
 """For storefront routes that any site may call."""
+_READABLE: Final = frozenset((b"etag", b"retry-after"))
+_EXPOSED: Final = (b"access-control-expose-headers", b"ETag, Retry-After")
 _NOT_READY: Final = json.dumps(
     {
         "type": "urn:offerlab:problem:unavailable",
@@ -148,13 +152,13 @@ class Front:
         """Headers for the answer; those that let other sites in are on storefront routes alone."""
         if not is_storefront(path):
             return _SECURITY
-        return _SECURITY + self._cross_origin(scope["headers"]) if self._origins else _OPEN
+        return _NOSNIFF + self._cross_origin(scope["headers"]) if self._origins else _OPEN
 
     def _cross_origin(self, headers: Iterable[tuple[bytes, bytes]]) -> Labels:
         vary = (b"vary", b"Origin")
         origin = dict(headers).get(b"origin")
         if origin is not None and origin.decode("latin-1").rstrip("/") in self._origins:
-            return (b"access-control-allow-origin", origin), _EXPOSED, vary
+            return (_ALLOWED, origin), vary
         return (vary,)
 
 
@@ -168,7 +172,14 @@ def _preflight() -> list[tuple[bytes, bytes]]:
         (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
         (b"access-control-allow-headers", _ALLOWED_HEADERS),
         (b"access-control-max-age", b"600"),
+        _EXPOSED,
     ]
+
+
+def exposed(headers: Iterable[tuple[bytes, bytes]]) -> Labels:
+    """What lets scripts of other sites read the headers of an answer to them that they need."""
+    names = {name for name, _ in headers}
+    return () if _ALLOWED not in names or names.isdisjoint(_READABLE) else (_EXPOSED,)
 
 
 def labelled(send: Send, labels: Labels) -> Send:
@@ -178,7 +189,8 @@ def labelled(send: Send, labels: Labels) -> Send:
         if message["type"] == "http.response.start":
             given = {name for name, _ in message["headers"]}
             added = [header for header in labels if header[0] not in given]
-            message = {**message, "headers": [*message["headers"], *added]}
+            headers = [*message["headers"], *added]
+            message = {**message, "headers": [*headers, *exposed(headers)]}
         await send(message)
 
     return send_labelled

@@ -14,7 +14,7 @@ from litestar.handlers import ASGIRouteHandler
 from msgspec import Struct
 
 from offerlab.api.body import DECISION_LIMIT
-from offerlab.api.front import Message, Receive, Scope, Send
+from offerlab.api.front import Message, Receive, Scope, Send, exposed
 from offerlab.api.problems import MEDIA_TYPE, Problem, headers_of, problem_of, surprise, wrong_method
 from offerlab.api.rights import Caller, Right, allow, identify, secret_in
 from offerlab.errors import OfferLabError, TooLarge
@@ -70,12 +70,24 @@ class _Gone(Exception):
     """The caller hung up before the whole body was here."""
 
 
+class _NotPost(Exception):
+    """Plain routes know one method."""
+
+
 def plain(right: Right, limit: int, work: Work) -> Route:
     """An ASGI route: let in whom `right` allows, read at most `limit` bytes, answer what `work` returns."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            sent = await _answer(scope, receive, right, limit, work)
+            call = _let_in(scope, right, limit)
+            message = await receive()
+            if limit <= DECISION_LIMIT and not message.get("more_body"):
+                sent = await work(call, _bounded(_chunk(message), limit))
+            else:
+                with Claim(call.house.runtime.room) as claim:
+                    sent = await work(call, await _body(message, receive, limit, claim))
+        except _NotPost:
+            sent = _refusal(wrong_method(scope["path"]), (b"allow", b"POST"))
         except _Gone:
             return
         except OfferLabError as error:
@@ -86,6 +98,8 @@ def plain(right: Right, limit: int, work: Work) -> Route:
         body = sent.body
         length = len(body) if isinstance(body, bytes) else sum(map(len, body))
         headers = [*sent.headers, (b"content-length", b"%d" % length), *scope.get("labels", ())]
+        if len(sent.headers) > 1:
+            headers += exposed(headers)
         await send({"type": "http.response.start", "status": sent.status, "headers": headers})
         if isinstance(body, bytes):
             await send({"type": "http.response.body", "body": body})
@@ -97,9 +111,14 @@ def plain(right: Right, limit: int, work: Work) -> Route:
     return route
 
 
-async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work: Work) -> Sent:
+def _let_in(scope: Scope, right: Right, limit: int) -> Call:
+    """The request as far as its head tells.
+
+    Raises:
+        OfferLabError: it may not pass.
+    """
     if scope["method"] != "POST":
-        return _refusal(wrong_method(scope["path"]), (b"allow", b"POST"))
+        raise _NotPost
     house: House = scope["house"]
     headers = dict(scope["headers"])
     caller = identify(house.runtime, secret_in(headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")))
@@ -107,12 +126,7 @@ async def _answer(scope: Scope, receive: Receive, right: Right, limit: int, work
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the body may have at most {limit} bytes")
-    call = Call(house, caller, scope["path"], scope["query_string"], headers)
-    message = await receive()
-    if limit <= DECISION_LIMIT and not message.get("more_body"):
-        return await work(call, _bounded(_chunk(message), limit))
-    with Claim(house.runtime.room) as claim:
-        return await work(call, await _body(message, receive, limit, claim))
+    return Call(house, caller, scope["path"], scope["query_string"], headers)
 
 
 async def _body(message: Message, receive: Receive, limit: int, claim: Claim) -> bytes:
@@ -153,6 +167,7 @@ async def refuse(problem: Problem, scope: Scope, send: Send, *headers: tuple[byt
     sent = _refusal(problem, *headers)
     length = (b"content-length", str(len(sent.body)).encode())
     named = [*sent.headers, length, *scope.get("labels", ())]
+    named += exposed(named)
     await send({"type": "http.response.start", "status": sent.status, "headers": named})
     await send({"type": "http.response.body", "body": sent.body})
 

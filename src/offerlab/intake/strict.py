@@ -48,25 +48,29 @@ def check(body: bytes) -> None:
 
 
 def quick_check(body: bytes) -> None:
-    """As `check`, at a fraction of its cost where a glance shows that there is nothing to refuse.
+    """As `check` of a body that a decoder has read, at a fraction of its cost where a glance shows nothing to refuse.
+
+    Where no text without escapes stands twice, be it a key or a value, no key does.
 
     Raises:
-        NotJson, InvalidInput: as `check`.
+        InvalidInput: as `check`.
     """
-    if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS) or body.count(b'"') != _quotes_kept(body):
+    texts = body.split(b'"')[1::2]
+    differ = len(set(texts)) == len(texts)
+    if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS) or not (differ or _keeps_quotes(body)):
         check(body)
 
 
-def _quotes_kept(body: bytes) -> int:
-    """How many quotes are left of a body that was read and written again; -1 where it is no JSON.
+def _keeps_quotes(body: bytes) -> bool:
+    """Whether a body that is read and written again has as many quotes as before.
 
     Without escapes every text has two of them: where a key stands twice in an object, its first value is lost, and the
     quotes of the key with it.
     """
     try:
-        return _PLAIN.encode(_ANYTHING.decode(body)).count(b'"')
+        return _PLAIN.encode(_ANYTHING.decode(body)).count(b'"') == body.count(b'"')
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return -1
+        return False
 
 
 def _checked(pairs: list[tuple[str, Any]]) -> None:
