@@ -9,9 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Transaction, func, select
 
-from offerlab.storage import events as store
 from offerlab.storage import writer
 from offerlab.storage.database import reading
 from offerlab.storage.tables import events
@@ -44,14 +43,14 @@ def batch(i: int) -> list[dict[str, Any]]:
 
 @contextmanager
 def hanging_disk(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """Within, no append comes to its end; at the way out all go on, whatever happened."""
-    gate, append = threading.Event(), store.append
+    """Within, no commit of events comes to its end; at the way out all go on, whatever happened."""
+    gate, commit = threading.Event(), Transaction.commit
 
-    def hangs(*arguments: Any, **more: Any) -> Any:
-        assert gate.wait(4 * PATIENCE_S)
-        return append(*arguments, **more)
+    def hangs(transaction: Transaction) -> None:
+        assert threading.current_thread().name != "offerlab-writer" or gate.wait(4 * PATIENCE_S)
+        commit(transaction)
 
-    monkeypatch.setattr(store, "append", hangs)
+    monkeypatch.setattr(Transaction, "commit", hangs)
     try:
         yield
     finally:
