@@ -169,6 +169,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         raw: the payload of a foreign source, kept sealed until the experiments' windows close; empty for none.
         contact: how to reach the customer, kept sealed and nowhere else.
         planned: offers that the service delivers because of it.
+        stranger: whether it was made as of somebody whom the vault does not know; void if it does.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     raw: bytes = b""
     contact: dict[str, str] = {}
     planned: tuple[Planned, ...] = ()
+    stranger: bool = False
 
 
 class Rejection(Struct, frozen=True, kw_only=True):

@@ -125,11 +125,13 @@ def numbers_for(
     """
     numbers = known.numbers(project_id)
     missing = set(digests).difference(numbers)
+    known.strangers = ()
     if missing:
         given = _given if connection.dialect.name == "postgresql" else _given_embedded
         found, strangers = given(connection, project_id, sorted(missing), new_number, now)
         numbers.update(found)
         known.states.update((number, CustomerState(number=number)) for number in strangers)
+        known.strangers = strangers
     return numbers
 
 

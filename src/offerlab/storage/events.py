@@ -39,7 +39,7 @@ from offerlab.storage.tables import (
     refunds,
 )
 
-Outcome = Literal["accepted", "duplicate", "conflict", "erased", "too_many_ids"]
+Outcome = Literal["accepted", "duplicate", "conflict", "erased", "too_many_ids", "known"]
 OBJECTIONS: Final[dict[Outcome, str]] = {
     "conflict": "this id came before with another body; the first one stays",
     "too_many_ids": f"one person has at most {MOST_IDS} ids; these two stay apart",
@@ -94,6 +94,13 @@ def append(
     links = {i: (numbers[others[i]], numbers[digests[i]]) for i in others if i not in gone}
     shut: dict[int, Outcome] = dict.fromkeys(gone, "erased")
     shut.update(dict.fromkeys(_overfull(connection, project.id, links), "too_many_ids"))
+    if any(map(_STRANGER, batch)):
+        strangers = set(known.strangers)
+        shut.update(
+            (i, "known")
+            for i, event in enumerate(batch)
+            if event.stranger and i not in shut and numbers[digests[i]] not in strangers
+        )
     outcomes: list[Outcome] = (
         [shut.get(i, "accepted") for i in range(len(batch))] if shut else ["accepted"] * len(batch)
     )
@@ -142,7 +149,7 @@ def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[E
 _TOLD_ON: Final = frozenset(("profile", "consent", "shipment"))
 """Events that say more than their fact; others do where they have an offer planned."""
 _EVENTFUL: Final = _TOLD_ON | {"refund", "order_cancelled"}
-_LINK, _TYPE, _RAW, _PLANNED = map(attrgetter, ("link", "type", "raw", "planned"))
+_LINK, _TYPE, _RAW, _PLANNED, _STRANGER = map(attrgetter, ("link", "type", "raw", "planned", "stranger"))
 """Of a batch all at once: most hold nothing of the kind, and are not to pay for those that do."""
 
 

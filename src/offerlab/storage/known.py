@@ -6,11 +6,14 @@ with every commit of another connection, be it of this process or of a command b
 there is no such sign; a memory is then made for one batch and thrown away.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
 from offerlab.domain.customer import CustomerState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 States = dict[int, CustomerState]
 CAPACITY: Final = 50_000
@@ -23,6 +26,7 @@ class Known:
     Attributes:
         states: by number.
         unerased, unlinked: projects where nobody ever was.
+        strangers: numbers given for the batch of this moment.
     """
 
     def __init__(self) -> None:
@@ -30,6 +34,7 @@ class Known:
         self.states: States = {}
         self.unerased: set[int] = set()
         self.unlinked: set[int] = set()
+        self.strangers: Iterable[int] = ()
         self._as_of: tuple[object, int] | None = None
 
     def numbers(self, project_id: int) -> dict[bytes, int]:

@@ -2,6 +2,10 @@
 
 The path of a decision never waits for a write, and for a read at most ten milliseconds behind a circuit breaker:
 once reads fail nobody waits for one, and whether they come in time again is tried beside a request.
+
+Who is to be exposed and is not remembered is most often a stranger, so with an embedded store nothing is read of him:
+he is taken for one, and the writer, which gives strangers their number, refuses the exposure of somebody who has one.
+Then he is read, and decided for again.
 """
 
 import asyncio
@@ -10,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
@@ -134,27 +139,37 @@ class Serving:
         snapshot = self.runtime.snapshot(project_id)
         unit = unit_of(ask.customer_id)
         digest = None if unit is None else digest_of(snapshot.project.secret, unit)
-        state = NOBODY if digest is None else self._remembered(snapshot, digest) or await self._fetch(snapshot, digest)
+        exposes, guessed = ask.expose and digest is not None, False
+        state = NOBODY if digest is None else self._remembered(snapshot, digest)
+        if state is None:
+            guessed = exposes and self._embedded and not patient
+            state = NOBODY if guessed or digest is None else await self._fetch(snapshot, digest)
         now = self.runtime.now()
         request = _request(ask, unit)
-        decided = decide(snapshot.ruleset, state, request, now)
         encoding = self.encoding(snapshot)
-        asking = Asking(
-            unit=unit or "",
-            attributes=lambda: attributes_for(state, ask.attributes),
-            context=ask.context,
-            now=now,
-        )
-        told = encoding.told(decided.decisions, asking)
-        exposed: Collection[int] = ()
-        if ask.expose and unit is not None:
-            exposed = await self._expose(snapshot, decided, told, state, (request, patient), now)
+        while True:
+            decided = decide(snapshot.ruleset, state, request, now)
+            asking = Asking(
+                unit=unit or "",
+                attributes=partial(attributes_for, state, ask.attributes),
+                context=ask.context,
+                now=now,
+            )
+            told = encoding.told(decided.decisions, asking)
+            exposed: Collection[int] | None = ()
+            if exposes:
+                about = state, request, guessed
+                exposed = await self._expose(snapshot, decided, told, about, now=now, patient=patient)
+            if exposed or not guessed or digest is None:
+                break
+            guessed, exposes = False, exposed is not None
+            state = await self._fetch(snapshot, digest)
         return Answered(
             decision_id=encoding.token(decided, told, digest=digest, context=ask.context, now=now),
             ruleset_version=snapshot.project.version,
             stale=not state.known,
             unknown=decided.unknown,
-            decisions=encoding.decisions(decided, told, exposed),
+            decisions=encoding.decisions(decided, told, exposed or ()),
             explanations=explain(snapshot.ruleset, state, request, now) if ask.explain else None,
         )
 
@@ -322,12 +337,17 @@ class Serving:
         snapshot: Snapshot,
         decided: Decided,
         told: Sequence[Told],
-        state: CustomerState,
-        asked: tuple[Request, bool],
+        about: tuple[CustomerState, Request, bool],
+        *,
         now: int,
-    ) -> set[int]:
-        """Log what is new; the experiments whose exposure is on disk."""
-        request, patient = asked
+        patient: bool,
+    ) -> set[int] | None:
+        """Log what is new: who, in which moment, and whether he is taken for a stranger, for then only one is exposed.
+
+        Returns:
+            The experiments whose exposure is on disk; None if the store did not say so in time.
+        """
+        state, request, stranger = about
         assigned = state.assignments
         exposed: set[int] = set()
         fresh: list[Decision] = []
@@ -341,18 +361,26 @@ class Serving:
                 exposed.add(outcome.experiment_id)
             elif state.known or settled_without_state(snapshot.ruleset, one, request, now):
                 fresh.append(one)
-                events.append(self._exposure(snapshot, one, suppressed, request, now))
+                events.append(self._exposure(snapshot, one, suppressed, request, now, stranger))
         if not fresh or self._contact.is_away():
             return exposed
         patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
         outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
-        for one, result in zip(fresh, outcomes or (), strict=False):
+        if outcomes is None:
+            return exposed or None
+        for one, result in zip(fresh, outcomes, strict=True):
             if result == "accepted":
                 exposed.add(one.outcome.experiment_id)
         return exposed
 
     def _exposure(
-        self, snapshot: Snapshot, decision: Decision, suppressed: str | None, request: Request, now: int
+        self,
+        snapshot: Snapshot,
+        decision: Decision,
+        suppressed: str | None,
+        request: Request,
+        now: int,
+        stranger: bool,  # noqa: FBT001 - one of the parts it is made of
     ) -> Event:
         return Event(
             id=self.runtime.new_event_id(),
@@ -362,6 +390,7 @@ class Serving:
             digest=b"",
             fact=exposure_of(snapshot, decision, suppressed, request.context),
             planned=() if suppressed is not None else planned_of(decision, request.context, now),
+            stranger=stranger,
         )
 
 

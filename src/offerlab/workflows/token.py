@@ -9,6 +9,8 @@ import base64
 import binascii
 import hmac
 import struct
+from collections.abc import Callable
+from functools import cache
 from hashlib import blake2b
 from typing import Final
 
@@ -67,8 +69,14 @@ def pack(draws: list[bytes]) -> bytes:
     Args:
         draws: the first 8 bytes of each draw's digest.
     """
-    count = len(draws)
-    return struct.pack(f">{count}I", *[draw * SLOTS >> 64 for draw in struct.unpack(f">{count}Q", b"".join(draws))])
+    read, write = _formats(len(draws))
+    return write(*[draw * SLOTS >> 64 for draw in read(b"".join(draws))])
+
+
+@cache
+def _formats(count: int) -> tuple[Callable[[bytes], tuple[int, ...]], Callable[..., bytes]]:
+    """What reads so many beginnings of digests, and what writes so many slots: `struct` looks both up by their text."""
+    return struct.Struct(f">{count}Q").unpack, struct.Struct(f">{count}I").pack
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(Content)
