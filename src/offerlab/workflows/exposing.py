@@ -1,7 +1,8 @@
 """Exposures of requests that are under way together: one batch for the writer, one wait for all of them.
 
-While one batch is being committed the next one gathers. Handing every request's exposure to the writer's thread and
-back by itself cost the loop more than the decision.
+While one batch is being committed the next one gathers, and a moment longer: those who were just answered together
+usually ask again together, and a commit costs much the same whatever it holds. Nobody waits for others after having
+been answered alone.
 
 Who is given up is told that nothing is known, and is written all the same if the store comes back to it: the storefront
 that sends the event again loses nothing, for the first exposure counts.
@@ -11,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -19,7 +21,7 @@ from offerlab.domain.event import Event
 from offerlab.errors import Unavailable
 from offerlab.storage.events import Appended
 from offerlab.storage.projects import Project
-from offerlab.storage.writer import Writer
+from offerlab.storage.writer import GATHER_S, Writer
 
 LOOK_S: Final = 0.01
 """So often those who wait for a commit look whether it is still worth it."""
@@ -70,6 +72,7 @@ class Exposures:
         self._writer = writer
         self._contact = contact
         self._gathered: dict[int, list[_Waiting]] = {}
+        self._awaited: dict[int, tuple[int, asyncio.Event]] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
 
     async def store(
@@ -85,7 +88,10 @@ class Exposures:
         """
         done: asyncio.Future[Sequence[str] | None] = asyncio.get_running_loop().create_future()
         one = _Waiting(events, time.monotonic() + patience_s, patient, done)
-        self._gathered.setdefault(project.id, []).append(one)
+        gathered = self._gathered.setdefault(project.id, [])
+        gathered.append(one)
+        if project.id in self._awaited and len(gathered) >= self._awaited[project.id][0]:
+            self._awaited[project.id][1].set()
         if project.id not in self._busy:
             self._busy[project.id] = asyncio.create_task(self._work(project))
         return await one.done
@@ -96,8 +102,18 @@ class Exposures:
             while gathered := self._gathered.pop(project.id, None):
                 if group := [one for one in gathered if not one.done.cancelled()]:
                     await self._write(project, group)
+                if len(group) > 1:
+                    await self._gather(project, len(group))
         finally:
             del self._busy[project.id]
+
+    async def _gather(self, project: Project, count: int) -> None:
+        """Wait a moment for as many as were answered, besides those who wait already."""
+        enough = asyncio.Event()
+        self._awaited[project.id] = count + len(self._gathered.get(project.id, ())), enough
+        with suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), GATHER_S)
+        del self._awaited[project.id]
 
     async def _write(self, project: Project, group: list[_Waiting]) -> None:
         try:
