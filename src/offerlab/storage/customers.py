@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -100,7 +101,7 @@ def save_states(
             bodies.append((number, project_id, bytearray(_ENCODER.encode(state.profile)), now))
         if state.assignments is not old.assignments:
             rows += [
-                _assignment_row(number, assignment)
+                (number, *astuple(assignment))
                 for assignment in state.assignments.values()
                 if old.assignments.get(assignment.experiment) is not assignment
             ]
@@ -244,19 +245,6 @@ def erase(
         connection.execute(delete(vault).where(vault.c.project_id + 0 == project_id, vault.c.customer.in_(numbers)))
         for table in (profiles, contact_keys, contacts, payloads, timed_offers, outbox):
             connection.execute(delete(table).where(table.c.customer.in_(numbers)))
-
-
-def _assignment_row(number: int, assignment: Assignment) -> bulk.Row:
-    return (
-        number,
-        assignment.experiment,
-        assignment.variant,
-        assignment.epoch,
-        assignment.segment,
-        assignment.bucket,
-        assignment.propensity,
-        assignment.exposed_at,
-    )
 
 
 def _chunks(items: Sequence[_T]) -> list[Sequence[_T]]:

@@ -6,7 +6,8 @@ they speak of the customer. `Answers` and `Content` stay the truth about the sha
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final, get_args
 
 import msgspec
@@ -208,8 +209,10 @@ class Encoding:
         entries: list[bytes] = []
         draws: list[bytes] = []
         picks: list[tuple[int, tuple[str, ...]]] = []
-        along = [self._plate(one.outcome).told(None, None) for one in decided.holdouts]
-        for decision, one in zip((*decided.decisions, *decided.holdouts), (*told, *along), strict=True):
+        said: Iterable[tuple[Decision, Told]] = zip(decided.decisions, told, strict=True)
+        if decided.holdouts:
+            said = chain(said, [(one, self._plate(one.outcome).told(None, None)) for one in decided.holdouts])
+        for decision, one in said:
             if one.entry:
                 if decision.picked is not None and one.suppressed is None:
                     picks.append((len(draws), decision.picked))

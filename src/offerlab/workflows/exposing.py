@@ -78,7 +78,7 @@ class Exposures:
     async def store(
         self, project: Project, events: Sequence[Event], *, patience_s: float, patient: bool = False
     ) -> Sequence[str] | None:
-        """The outcome of each event when all are on disk; None if they can't be written, or not in time.
+        """The outcome of each event when all are on disk; None if they can't be written now, or not in time.
 
         Args:
             project: whose they are.
@@ -86,14 +86,17 @@ class Exposures:
             patience_s: how long it waits for a store that is busy.
             patient: whether it waits as long for one that is silent; one that is away is not waited for.
         """
+        busy = project.id in self._busy
+        if not busy and self._contact.is_away():
+            return None
         done: asyncio.Future[Sequence[str] | None] = asyncio.get_running_loop().create_future()
         one = _Waiting(events, time.monotonic() + patience_s, patient, done)
         gathered = self._gathered.setdefault(project.id, [])
         gathered.append(one)
-        if project.id in self._awaited and len(gathered) >= self._awaited[project.id][0]:
-            self._awaited[project.id][1].set()
-        if project.id not in self._busy:
+        if not busy:
             self._busy[project.id] = asyncio.create_task(self._work(project))
+        elif project.id in self._awaited and len(gathered) >= self._awaited[project.id][0]:
+            self._awaited[project.id][1].set()
         return await one.done
 
     async def _work(self, project: Project) -> None:

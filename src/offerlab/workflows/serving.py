@@ -12,7 +12,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain, repeat
@@ -352,8 +352,10 @@ class Serving:
         exposed: set[int] = set()
         fresh: list[Decision] = []
         events: list[Event] = []
-        reasons = chain([one.suppressed for one in told], repeat(None))
-        for one, suppressed in zip((*decided.decisions, *decided.holdouts), reasons, strict=False):
+        due: Iterable[tuple[Decision, str | None]] = zip(
+            decided.decisions, [one.suppressed for one in told], strict=True
+        )
+        for one, suppressed in chain(due, zip(decided.holdouts, repeat(None))) if decided.holdouts else due:
             outcome = one.outcome
             if outcome.reason != "SPLIT":
                 continue
@@ -362,7 +364,7 @@ class Serving:
             elif state.known or settled_without_state(snapshot.ruleset, one, request, now):
                 fresh.append(one)
                 events.append(self._exposure(snapshot, one, suppressed, request, now, stranger))
-        if not fresh or self._contact.is_away():
+        if not fresh:
             return exposed
         patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
         outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
