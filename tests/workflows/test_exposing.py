@@ -76,13 +76,10 @@ class Shelf:
 
     async def want(
         self, *names: str, patience_s: float = 60.0, patient: bool = False
-    ) -> "list[asyncio.Task[Sequence[str] | None]]":
+    ) -> "list[asyncio.Future[Sequence[str] | None]]":
         """One request for each name, all of them waiting."""
         tasks = [
-            asyncio.create_task(
-                self.exposures.store(self.project, [event(name)], patience_s=patience_s, patient=patient)
-            )
-            for name in names
+            self.exposures.store(self.project, [event(name)], patience_s=patience_s, patient=patient) for name in names
         ]
         await settle()
         return tasks
@@ -94,7 +91,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def answers(tasks: "list[asyncio.Task[Sequence[str] | None]]") -> list[Sequence[str] | None]:
+async def answers(tasks: "list[asyncio.Future[Sequence[str] | None]]") -> list[Sequence[str] | None]:
     """What every request was told, within half a minute."""
     return await asyncio.wait_for(asyncio.gather(*tasks), 30)
 

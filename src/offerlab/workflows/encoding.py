@@ -43,13 +43,13 @@ class Told(Struct, frozen=True, gc=False):
     """One decision as it leaves.
 
     Attributes:
-        json: not exposed. mark: where in it the word begins that says so.
+        json: not exposed. exposed: the same, exposed.
         entry: its entry in the token; empty outside SPLIT.
         suppressed: why an enrolled customer is shown nothing.
     """
 
     json: bytes
-    mark: int
+    exposed: bytes
     entry: bytes = b""
     suppressed: str | None = None
 
@@ -69,8 +69,8 @@ class Plate(Struct, frozen=True, gc=False):
     def told(self, offer: bytes | None, suppressed: str | None) -> Told:
         """The decision with this offer, or without one for this reason."""
         why = b"null" if suppressed is None else f'"{suppressed}"'.encode()
-        json = b"".join((self.head, _UNSEEN, self.middle, offer or b"null", _WHY, why, b"}"))
-        return Told(json, len(self.head), self.entries.get(suppressed, b""), suppressed)
+        rest = b"".join((self.middle, offer or b"null", _WHY, why, b"}"))
+        return Told(self.head + _UNSEEN + rest, self.head + _SEEN + rest, self.entries.get(suppressed, b""), suppressed)
 
 
 class Rendering(Struct, frozen=True, gc=False):
@@ -194,12 +194,10 @@ class Encoding:
         """
         if not exposed:
             return b"[" + b",".join([one.json for one in told]) + b"]"
-        parts: list[bytes] = []
-        for decision, one in zip(decided.decisions, told, strict=True):
-            if one.entry and decision.outcome.experiment_id in exposed:
-                parts.append(one.json[: one.mark] + _SEEN + one.json[one.mark + len(_UNSEEN) :])
-            else:
-                parts.append(one.json)
+        parts = [
+            one.exposed if one.entry and decision.outcome.experiment_id in exposed else one.json
+            for decision, one in zip(decided.decisions, told, strict=True)
+        ]
         return b"[" + b",".join(parts) + b"]"
 
     def token(
@@ -227,7 +225,7 @@ class Encoding:
             len(draws).to_bytes(4, "big"),
         )
         end = _PACK.encode((pack(draws), context.channel, context.placement, picks, context.agent, context.slot))[1:]
-        return seal(self.snapshot.project.secret, b"".join((*begin, *entries, end)))
+        return seal(self.snapshot.project.secret, b"".join([*begin, *entries, end]))
 
     def _plate(self, outcome: Outcome) -> Plate:
         """The fixed pieces of an outcome; kept, unless it is one made on the spot."""

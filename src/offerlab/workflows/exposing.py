@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -72,12 +71,12 @@ class Exposures:
         self._writer = writer
         self._contact = contact
         self._gathered: dict[int, list[_Waiting]] = {}
-        self._awaited: dict[int, tuple[int, asyncio.Event]] = {}
+        self._awaited: dict[int, tuple[int, asyncio.Future[None]]] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
 
-    async def store(
+    def store(
         self, project: Project, events: Sequence[Event], *, patience_s: float, patient: bool = False
-    ) -> Sequence[str] | None:
+    ) -> "asyncio.Future[Sequence[str] | None]":
         """The outcome of each event when all are on disk; None if they can't be written now, or not in time.
 
         Args:
@@ -86,18 +85,19 @@ class Exposures:
             patience_s: how long it waits for a store that is busy.
             patient: whether it waits as long for one that is silent; one that is away is not waited for.
         """
+        done: asyncio.Future[Sequence[str] | None] = asyncio.get_running_loop().create_future()
         busy = project.id in self._busy
         if not busy and self._contact.is_away():
-            return None
-        done: asyncio.Future[Sequence[str] | None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
         one = _Waiting(events, time.monotonic() + patience_s, patient, done)
         gathered = self._gathered.setdefault(project.id, [])
         gathered.append(one)
         if not busy:
             self._busy[project.id] = asyncio.create_task(self._work(project))
         elif project.id in self._awaited and len(gathered) >= self._awaited[project.id][0]:
-            self._awaited[project.id][1].set()
-        return await one.done
+            _end(self._awaited[project.id][1])
+        return done
 
     async def _work(self, project: Project) -> None:
         """Write until nothing is left."""
@@ -112,10 +112,12 @@ class Exposures:
 
     async def _gather(self, project: Project, count: int) -> None:
         """Wait a moment for as many as were answered, besides those who wait already."""
-        enough = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        enough: asyncio.Future[None] = loop.create_future()
         self._awaited[project.id] = count + len(self._gathered.get(project.id, ())), enough
-        with suppress(TimeoutError):
-            await asyncio.wait_for(enough.wait(), GATHER_S)
+        timer = loop.call_later(GATHER_S, _end, enough)
+        await enough
+        timer.cancel()
         del self._awaited[project.id]
 
     async def _write(self, project: Project, group: list[_Waiting]) -> None:
@@ -150,6 +152,11 @@ class Exposures:
                 coming.add_done_callback(_look_at)
                 return None
         return coming.result()
+
+
+def _end(enough: "asyncio.Future[None]") -> None:
+    if not enough.done():
+        enough.set_result(None)
 
 
 def _give_up(waiting: Iterable[_Waiting], why: str) -> None:

@@ -12,10 +12,10 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -156,20 +156,23 @@ class Serving:
                 now=now,
             )
             told = encoding.told(decided.decisions, asking)
-            exposed: Collection[int] | None = ()
+            exposed: set[int] = set()
             if exposes:
-                about = state, request, guessed
-                exposed = await self._expose(snapshot, decided, told, about, now=now, patient=patient)
+                exposed, fresh = self._due(snapshot, (decided, told), (state, request, guessed), now)
+                if fresh:
+                    outcomes = await self._store(snapshot, list(fresh.values()), patient=patient)
+                    exposed.update(compress(fresh, map("accepted".__eq__, outcomes or ())))
+                    exposes = outcomes is not None
             if exposed or not guessed or digest is None:
                 break
-            guessed, exposes = False, exposed is not None
+            guessed = False
             state = await self._fetch(snapshot, digest)
         return Answered(
             decision_id=encoding.token(decided, told, digest=digest, context=ask.context, now=now),
             ruleset_version=snapshot.project.version,
             stale=not state.known,
             unknown=decided.unknown,
-            decisions=encoding.decisions(decided, told, exposed or ()),
+            decisions=encoding.decisions(decided, told, exposed),
             explanations=explain(snapshot.ruleset, state, request, now) if ask.explain else None,
         )
 
@@ -332,68 +335,50 @@ class Serving:
         contact.reached()
         return state
 
-    async def _expose(
+    def _due(
         self,
         snapshot: Snapshot,
-        decided: Decided,
-        told: Sequence[Told],
+        decided: tuple[Decided, Sequence[Told]],
         about: tuple[CustomerState, Request, bool],
-        *,
         now: int,
-        patient: bool,
-    ) -> set[int] | None:
-        """Log what is new: who, in which moment, and whether he is taken for a stranger, for then only one is exposed.
+    ) -> tuple[set[int], dict[int, Event]]:
+        """The experiments whose exposure is on disk already, and the exposures of others that are to be logged.
 
-        Returns:
-            The experiments whose exposure is on disk; None if the store did not say so in time.
+        Args:
+            snapshot: the rules.
+            decided: the decisions, with what is said of each.
+            about: who, in which moment, and whether he is taken for a stranger: then only a stranger is exposed.
+            now: microseconds UTC.
         """
-        state, request, stranger = about
-        assigned = state.assignments
+        (made, told), (state, request, stranger) = decided, about
         exposed: set[int] = set()
-        fresh: list[Decision] = []
-        events: list[Event] = []
-        due: Iterable[tuple[Decision, str | None]] = zip(
-            decided.decisions, [one.suppressed for one in told], strict=True
-        )
-        for one, suppressed in chain(due, zip(decided.holdouts, repeat(None))) if decided.holdouts else due:
+        fresh: dict[int, Event] = {}
+        due: Iterable[tuple[Decision, Told | None]] = zip(made.decisions, told, strict=True)
+        for one, said in chain(due, zip(made.holdouts, repeat(None))) if made.holdouts else due:
             outcome = one.outcome
             if outcome.reason != "SPLIT":
                 continue
-            if outcome.experiment_id in assigned:
+            if outcome.experiment_id in state.assignments:
                 exposed.add(outcome.experiment_id)
             elif state.known or settled_without_state(snapshot.ruleset, one, request, now):
-                fresh.append(one)
-                events.append(self._exposure(snapshot, one, suppressed, request, now, stranger))
-        if not fresh:
-            return exposed
-        patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
-        outcomes = await self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
-        if outcomes is None:
-            return exposed or None
-        for one, result in zip(fresh, outcomes, strict=True):
-            if result == "accepted":
-                exposed.add(one.outcome.experiment_id)
-        return exposed
+                suppressed = None if said is None else said.suppressed
+                fresh[outcome.experiment_id] = Event(
+                    id=self.runtime.new_event_id(),
+                    type="exposure",
+                    customer=request.unit or "",
+                    occurred_at=now,
+                    digest=b"",
+                    fact=exposure_of(snapshot, one, suppressed, request.context),
+                    planned=() if suppressed is not None else planned_of(one, request.context, now),
+                    stranger=stranger,
+                )
+        return exposed, fresh
 
-    def _exposure(
-        self,
-        snapshot: Snapshot,
-        decision: Decision,
-        suppressed: str | None,
-        request: Request,
-        now: int,
-        stranger: bool,  # noqa: FBT001 - one of the parts it is made of
-    ) -> Event:
-        return Event(
-            id=self.runtime.new_event_id(),
-            type="exposure",
-            customer=request.unit or "",
-            occurred_at=now,
-            digest=b"",
-            fact=exposure_of(snapshot, decision, suppressed, request.context),
-            planned=() if suppressed is not None else planned_of(decision, request.context, now),
-            stranger=stranger,
-        )
+    def _store(
+        self, snapshot: Snapshot, events: Sequence[Event], *, patient: bool
+    ) -> "asyncio.Future[Sequence[str] | None]":
+        patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
+        return self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
 
 
 def _request(ask: Ask, unit: str | None) -> Request:
