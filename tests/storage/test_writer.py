@@ -5,14 +5,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, func, select
 
 from offerlab.domain.event import Event, Interaction
-from offerlab.storage import projects, writer
-from offerlab.storage.database import open_engine, writing
+from offerlab.storage import events, projects, writer
+from offerlab.storage.database import BUSY_TIMEOUT_MS, open_engine, reading, writing
 from offerlab.storage.events import Appended
 from offerlab.storage.projects import Project
+from offerlab.storage.tables import events as register
 from offerlab.storage.tables import metadata
 from offerlab.storage.writer import Writer
 
@@ -45,10 +48,18 @@ class Store:
         self.busy.set()
         self.go.wait(LIMIT_S)
 
-    def submit(self, name: str) -> "asyncio.Future[Appended]":
-        """One event."""
-        event = Event(id=name, type="product_viewed", customer="c", occurred_at=0, digest=b"", fact=Interaction())
-        return self.writer.submit(self.project, [event])
+    def submit(self, *names: str) -> "asyncio.Future[Appended]":
+        """One batch."""
+        batch = [
+            Event(id=name, type="product_viewed", customer="c", occurred_at=0, digest=b"", fact=Interaction())
+            for name in names
+        ]
+        return self.writer.submit(self.project, batch)
+
+    def stored(self) -> int:
+        """How many events are on disk."""
+        with reading(self.engine) as connection:
+            return int(connection.execute(select(func.count()).select_from(register)).scalar_one())
 
 
 @pytest.fixture
@@ -89,3 +100,94 @@ def test_a_lone_sender_is_not_kept_waiting(store: Store) -> None:
     """One who sends alone is answered at once, however long the writer would wait for more."""
     asyncio.run(_alone(store))
     assert store.groups == [1, 1, 1]
+
+
+HERE = (threading.main_thread().name, 0)
+THERE = ("offerlab-writer", BUSY_TIMEOUT_MS)
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """In which threads rows were put in, and how long those would have waited for a lock, in order."""
+    seen, append = list[tuple[str, int]](), events.append
+
+    def told(connection: Connection, *arguments: Any, **more: Any) -> Appended:
+        patience_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+        seen.append((threading.current_thread().name, patience_ms))
+        return append(connection, *arguments, **more)
+
+    monkeypatch.setattr(events, "append", told)
+    return seen
+
+
+async def _sizes(store: Store) -> None:
+    await asyncio.wait_for(store.submit("one"), LIMIT_S)
+    await asyncio.wait_for(store.submit(*[f"many-{i}" for i in range(writer.SMALL + 1)]), LIMIT_S)
+
+
+def test_a_small_group_is_put_in_on_the_loop_and_a_large_one_is_not(
+    store: Store, places: list[tuple[str, int]]
+) -> None:
+    """What takes a millisecond or two does not go through another thread of Python; what takes longer does."""
+    asyncio.run(_sizes(store))
+    assert places == [HERE, THERE]
+    assert store.stored() == writer.SMALL + 2
+
+
+async def _behind_a_lock(store: Store) -> None:
+    with writing(store.engine):
+        waiting = store.submit("one")
+        assert not (await asyncio.wait({waiting}, timeout=0.2))[0]
+    assert (await asyncio.wait_for(waiting, LIMIT_S)).outcomes == ["accepted"]
+    assert (await asyncio.wait_for(store.submit("two"), LIMIT_S)).outcomes == ["accepted"]
+
+
+def test_the_loop_waits_for_nobodys_lock(store: Store, places: list[tuple[str, int]]) -> None:
+    """While somebody else writes it is the thread that waits for the lock; then the loop puts rows in again."""
+    asyncio.run(_behind_a_lock(store))
+    assert places == [THERE, HERE]
+    with store.engine.connect() as connection:
+        patience_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    assert patience_ms == BUSY_TIMEOUT_MS, "nobody gets an impatient connection from the pool"
+
+
+async def _poisoned(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    append = events.append
+
+    def choke(connection: Connection, project: Project, batch: Sequence[Event], **more: Any) -> Appended:
+        appended = append(connection, project, batch, **more)
+        if any(event.id == "poison" for event in batch):
+            raise ValueError("after its rows are in")
+        return appended
+
+    monkeypatch.setattr(events, "append", choke)
+    works = [store.submit("good"), store.submit("poison"), store.submit("better")]
+    return await asyncio.wait_for(asyncio.gather(*works, return_exceptions=True), LIMIT_S)
+
+
+def test_one_bad_batch_takes_no_neighbour_down(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What chokes on the loop is rolled back, and the thread finds out which of them it was."""
+    good, poison, better = asyncio.run(_poisoned(store, monkeypatch))
+    assert isinstance(poison, ValueError)
+    assert isinstance(good, Appended)
+    assert isinstance(better, Appended)
+    assert store.stored() == 2
+
+
+async def _closed_meanwhile(store: Store) -> list[Appended]:
+    store.go.clear()
+    first = store.submit("first")
+    await asyncio.to_thread(store.busy.wait, LIMIT_S)
+    rest = [store.submit(f"later-{i}") for i in range(3)]
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(asyncio.to_thread(store.writer.close))
+    await asyncio.sleep(0.01)
+    store.go.set()
+    await asyncio.wait_for(closing, LIMIT_S)
+    return await asyncio.wait_for(asyncio.gather(first, *rest), LIMIT_S)
+
+
+def test_closing_writes_what_waits_behind_a_commit(store: Store) -> None:
+    """Told to close while a commit is under way, the writer ends it and writes what came meanwhile."""
+    assert [one.outcomes for one in asyncio.run(_closed_meanwhile(store))] == [["accepted"]] * 4
+    assert store.stored() == 4
