@@ -81,8 +81,8 @@ def plain(right: Right, limit: int, work: Work) -> Route:
         try:
             call = _let_in(scope, right, limit)
             message = await receive()
-            if limit <= DECISION_LIMIT and not message.get("more_body"):
-                sent = await work(call, _bounded(_chunk(message), limit))
+            if limit <= DECISION_LIMIT and not message.get("more_body") and message["type"] == "http.request":
+                sent = await work(call, _bounded(message.get("body", b""), limit))
             else:
                 with Claim(call.house.runtime.room) as claim:
                     sent = await work(call, await _body(message, receive, limit, claim))

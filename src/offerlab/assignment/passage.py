@@ -209,24 +209,27 @@ class Passage(Struct):
 
     def segment(self, plan: Plan) -> str | None:
         """The first of the experiment's segments, by priority, that the customer belongs to."""
-        if plan.segments not in self.segments:
-            self.segments[plan.segments] = self._found(plan.segments)
-        return self.segments[plan.segments]
+        asked = plan.segments
+        if asked in self.segments:
+            return self.segments[asked]
+        found = self.segments[asked] = self._found(asked)
+        return found
 
     def _found(self, segments: tuple[tuple[str, int], ...]) -> str | None:
-        if self.attributes is None:
-            self.attributes = attributes_of(
+        ruleset, attributes = self.ruleset, self.attributes
+        if attributes is None:
+            attributes = self.attributes = attributes_of(
                 self.state,
                 self.request.attributes,
                 now=self.now,
-                currency=self.ruleset.settings.currency,
-                folded=self.ruleset.folds,
-                products=self.ruleset.shelf.products if self.ruleset.sorts else None,
+                currency=ruleset.settings.currency,
+                folded=ruleset.folds,
+                products=ruleset.shelf.products if ruleset.sorts else None,
             )
         for key, place in segments:
             belongs = self.holds.get(place)
             if belongs is None:
-                belongs = self.holds[place] = self.ruleset.holds[place](self.attributes, self.now)
+                belongs = self.holds[place] = ruleset.holds[place](attributes, self.now)
             if belongs:
                 return key
         return None
