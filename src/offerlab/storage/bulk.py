@@ -8,9 +8,8 @@ INSERT over arrays, which needs one answer from the server where COPY into a tem
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
-from operator import itemgetter
-from types import NoneType
+from functools import cache, lru_cache, partial
+from operator import is_, itemgetter
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Double, LargeBinary, String, Table, Text
@@ -19,6 +18,7 @@ from offerlab.errors import Unavailable
 from offerlab.storage.columns import Document
 
 Row = tuple[Any, ...]
+Empty = tuple[bool, ...]
 _SIZES: Final = (1, 10, 100, 500)
 _MANY: Final = 8
 _KINDS: Final[dict[type, str]] = {int: "bigint", str: "text", bytes: "bytea"}
@@ -170,35 +170,62 @@ def _execute_many(embedded: sqlite3.Connection, table: Table, rows: Sequence[Row
     hand it `bytearray`): rows that leave the same columns empty go together, by a statement without these.
     """
     changed = 0
-    for kinds, found in _alike(rows).items():
-        statement, filled = _insertion(table, kinds, ending)
+    for empty, found in _alike(table, rows).items():
+        statement, filled = _insertion(table, empty, ending)
         changed += embedded.executemany(statement, found if filled is None else map(filled, found)).rowcount
     return changed
 
 
-def _alike(rows: Sequence[Row]) -> Mapping[tuple[type, ...], Sequence[Row]]:
-    """The rows by the types of their values; of many, most often all are alike, and that is seen faster by column."""
+def _alike(table: Table, rows: Sequence[Row]) -> Mapping[Empty, Sequence[Row]]:
+    """The rows by the columns that they leave empty; of many, most often all are alike, seen faster by column."""
+    nullable = _nullable(table)
+    if nullable is None:
+        return {(): rows}
     if len(rows) >= _MANY:
-        columns = [set(map(type, column)) for column in zip(*rows, strict=True)]
+        columns = [set(map(_is_none, column)) for column in zip(*map(nullable, rows), strict=True)]
         if max(map(len, columns)) == 1:
-            return {tuple(kind for (kind,) in columns): rows}
-    found: dict[tuple[type, ...], list[Row]] = {}
+            return {tuple(empty for (empty,) in columns): rows}
+    found: dict[Empty, list[Row]] = {}
     for row in rows:
-        kinds = tuple(map(type, row))
-        if kinds in found:
-            found[kinds].append(row)
+        empty = tuple(map(_is_none, nullable(row)))
+        if empty in found:
+            found[empty].append(row)
         else:
-            found[kinds] = [row]
+            found[empty] = [row]
     return found
 
 
+_is_none: Final = partial(is_, None)
+
+
+@cache
+def _nullable(table: Table) -> Callable[[Row], Row] | None:
+    """What takes the values that may be empty out of a row; None where none may."""
+    places = _nullable_places(table)
+    if not places:
+        return None
+    return itemgetter(slice(places[0], places[0] + 1)) if len(places) == 1 else itemgetter(*places)
+
+
+@cache
+def _nullable_places(table: Table) -> tuple[int, ...]:
+    return tuple(i for i, name in enumerate(columns_of(table)) if table.columns[name].nullable)
+
+
 @lru_cache(maxsize=4_096)
-def _insertion(table: Table, kinds: tuple[type, ...], ending: str) -> tuple[str, Callable[[Row], Row] | None]:
-    """The statement for rows with values of these types, and what takes the values out of a row; None: all of it."""
-    kept = [i for i, kind in enumerate(kinds) if kind is not NoneType]
+def _insertion(table: Table, empty: Empty, ending: str) -> tuple[str, Callable[[Row], Row] | None]:
+    """The statement for rows that leave these columns empty, and what takes the others out of a row; None: all of it.
+
+    Args:
+        table: its rows have a value for each column.
+        empty: of its nullable columns, in order, whether a row has nothing there.
+        ending: of the statement.
+    """
+    gone = {i for i, nothing in zip(_nullable_places(table), empty, strict=True) if nothing}
+    kept = [i for i in range(len(columns_of(table))) if i not in gone]
     names = [columns_of(table)[i] for i in kept]
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}){ending}"  # noqa: S608 - our own names
-    return statement, None if len(kept) == len(kinds) else itemgetter(*kept)
+    return statement, None if not gone else itemgetter(*kept)
 
 
 @cache
