@@ -39,6 +39,11 @@ def reweighted_after_exposure(service: Service) -> tuple[dict[str, str], dict[st
     return before, after
 
 
+def never(_event: object) -> bool:
+    """Nobody was ever taken for a stranger."""
+    return False
+
+
 def test_a_stranger_is_exposed_without_a_read(service: Service, reads: list[bytes]) -> None:
     """The store is asked for nobody: neither for a first exposure nor for the ones after it."""
     service.coffee_shop()
@@ -61,7 +66,7 @@ def test_somebody_known_keeps_his_arm(service: Service) -> None:
 
 def test_a_writer_that_believes_the_guess_is_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken twin exposes him as a stranger once more: on the embedded store people move."""
-    monkeypatch.setattr(events, "_STRANGER", lambda _event: False)
+    monkeypatch.setattr(events, "_STRANGER", never)
     before, after = reweighted_after_exposure(service)
     assert (after == before) is not service.app.runtime.engine.url.drivername.startswith("sqlite")
 
