@@ -53,8 +53,9 @@ def secret_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     return secret_in(authorization.encode("latin-1"), api_key.encode("latin-1"))
 
 
+@lru_cache(maxsize=256)
 def secret_in(authorization: bytes, api_key: bytes) -> str | None:
-    """The key in these two headers."""
+    """The key in these two headers; shops have a handful, and send one with every request."""
     if api_key:
         return api_key.decode("latin-1")
     if authorization.startswith(_BEARER):
@@ -87,7 +88,6 @@ def identify(runtime: Runtime, secret: str | None) -> Caller:
 
 
 _digest: Final = lru_cache(maxsize=256)(digest)
-"""Shops have a handful of keys, and send one with every request."""
 
 
 def allow(caller: Caller, right: Right) -> None:

@@ -161,14 +161,23 @@ class Writer:
             return None
         if not self._committing.acquire(blocking=False):
             return None
+        prepared = None
         try:
-            connection = self._connected(impatient=True)
-            transaction = connection.begin()
-            batch, appended = self._append(connection, works)
+            prepared = self._put_in(works)
         except Exception:  # noqa: BLE001 - whatever it is, the other thread meets it again, and has the time
             self._let_go()
+        if prepared is None:
             self._committing.release()
-            return None
+        return prepared
+
+    def _put_in(self, works: list[_Work]) -> _Prepared | None:
+        connection = self._connected(impatient=True)
+        try:
+            with translated():
+                transaction = connection.begin()
+        except Unavailable:
+            return None  # somebody else is writing: the other thread waits for him
+        batch, appended = self._append(connection, works)
         return _Prepared(works, batch, appended, transaction)
 
     @property
