@@ -157,7 +157,7 @@ def context_of(sent: ContextBody) -> Context:
         locale=sent.locale,
         trigger_sku=None if sent.trigger is None else sent.trigger.sku,
         trigger_event=None if sent.trigger is None else sent.trigger.event,
-        cart=None if sent.cart is None else tuple(item.sku for item in sent.cart),
+        cart=None if sent.cart is None else tuple([item.sku for item in sent.cart]),
         slot=sent.slot,
         agent=sent.agent,
     )

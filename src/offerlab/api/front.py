@@ -6,6 +6,7 @@ It imports neither the framework nor the store: a process must say that it lives
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 Scope = MutableMapping[str, Any]
@@ -162,6 +163,7 @@ class Front:
         return (vary,)
 
 
+@lru_cache(maxsize=1_024)
 def is_storefront(path: str) -> bool:
     """Whether browsers of a shop call this route."""
     return path.startswith(_STOREFRONT) or path in _SHORT
