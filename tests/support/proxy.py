@@ -78,7 +78,7 @@ class Proxy:
             task.add_done_callback(self._pumps.discard)
         try:
             await self._flows.wait()
-            onward, outward = await asyncio.open_unix_connection(str(self._socket))
+            onward, outward = await self._open()
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._pump(reader, outward))
@@ -89,6 +89,15 @@ class Proxy:
             pass  # a cut connection is what the proxy is for
         finally:
             writer.close()
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection to the server; one that is made while the proxy is told to cut is not left behind."""
+        opening = asyncio.create_task(asyncio.open_unix_connection(str(self._socket)))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            (await opening)[1].close()
+            raise
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(65_536):
