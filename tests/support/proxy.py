@@ -60,6 +60,10 @@ class Proxy:
         if mode == "hang":
             self._flows.clear()
         if mode == "refuse" and self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            for _ in range(10):  # a server that is closed while it lets somebody in leaves his connection behind
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         if mode in ("refuse", "cut"):
