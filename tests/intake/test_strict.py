@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
+from offerlab.api.decision_requests import BulkCustomer, DecisionRequest
 from offerlab.errors import InvalidInput
 from offerlab.intake.canonical import decode_all
-from offerlab.intake.strict import check, quick_check
+from offerlab.intake.strict import check, check_read, quick_check
 
 WORDS = st.sampled_from(["a", "b", "", ":", ":a", "a:", ",", "a,", " :", "é", "1"])
 GAP = st.sampled_from(["", "", "", " ", "\n", "\t"])
@@ -59,6 +60,65 @@ def test_a_glance_refuses_what_a_full_reading_refuses(text: str) -> None:
 def test_a_key_twice_is_refused(body: str) -> None:
     """Whatever stands between the two."""
     assert refusal(quick_check, body.encode()) == "duplicate_key"
+
+
+ITEMS = st.lists(
+    st.tuples(
+        st.sampled_from(["sku", "quantity", "price"]), GAP, GAP, st.sampled_from(['"a"', "1", '":"', '"2"', "3.5"])
+    ),
+    max_size=4,
+).map(_object)
+CONTEXTS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["placement", "locale"]), GAP, GAP, st.sampled_from(['"a"', '": b"', "null"])),
+        st.tuples(
+            st.just("cart"), GAP, GAP, st.lists(ITEMS, max_size=2).map(lambda items: "[" + ",".join(items) + "]")
+        ),
+    ),
+    max_size=3,
+).map(_object)
+QUESTIONS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("attributes"), GAP, GAP, st.lists(st.tuples(WORDS, GAP, GAP, BODIES), max_size=3).map(_object)
+        ),
+        st.tuples(st.just("context"), GAP, GAP, CONTEXTS),
+        st.tuples(st.just("expose"), GAP, GAP, st.sampled_from(["true", "false"])),
+        st.tuples(st.just("customer_id"), GAP, GAP, st.sampled_from(['"a"', "7", "null", '":a"', '"\\u0000"'])),
+    ),
+    max_size=4,
+).map(_object)
+QUESTION = msgspec.json.Decoder(DecisionRequest)
+
+
+@given(QUESTIONS)
+@example('{"expose":true,"expose" :true}')
+@example('{"customer_id":"a","context":{"cart":[{"sku":"a","price":1,"price":"2"}]}}')
+@example('{"attributes":{"a":": b","a":1}}')
+@example('{"customer_id":1234567890123456789012}')
+def test_what_a_type_kept_of_a_body_tells_whether_a_key_stood_there_twice(text: str) -> None:
+    """For any question that can be read: the same code as a full reading, or none from both."""
+    body = text.encode()
+    try:
+        value = QUESTION.decode(body)
+    except msgspec.MsgspecError:
+        reject()
+    assert refusal(lambda raw: check_read(raw, value), body) == refusal(check, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (BulkCustomer, b"{}"),
+        (DecisionRequest, b"{}"),
+        (DecisionRequest, b'{"context":{}}'),
+        (DecisionRequest, b'{"context":{"trigger":{},"cart":[{"sku":"a"}]}}'),
+    ],
+)
+def test_a_question_written_again_has_no_key_that_was_not_sent(kind: type[msgspec.Struct], body: bytes) -> None:
+    """Or one lost by standing twice would be made up for."""
+    written = msgspec.json.encode(msgspec.json.decode(body, type=kind))
+    assert written.count(b'":') <= body.count(b'":')
 
 
 def test_a_batch_read_at_one_go_says_what_its_events_say_one_by_one() -> None:

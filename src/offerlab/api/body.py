@@ -1,7 +1,6 @@
 """Reading a JSON body: bounded, strictly UTF-8, without duplicate keys, every refusal naming its field."""
 
 import re
-from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -63,21 +62,29 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """A body as the decoder's type, checked for what decoders let pass.
 
     Raises:
-        Malformed, InvalidInput: as `read`.
+        Malformed: it is no JSON.
+        InvalidInput: a field is missing, unknown or of another type, or readers would disagree about the body.
     """
     value = _decode(body, decoder)
-    _check(body, strict.check)
+    _check(body)
     return value
 
 
 def decode_small(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """As `decode`, at a fraction of the cost of its checks where a glance shows that there is nothing to refuse.
 
+    Args:
+        body: JSON.
+        decoder: of a type that leaves out what it was not sent when it is written (`check_read`).
+
     Raises:
-        Malformed, InvalidInput: as `read`.
+        Malformed, InvalidInput: as `decode`.
     """
     value = _decode(body, decoder)
-    _check(body, strict.quick_check)
+    try:
+        strict.check_read(body, value)
+    except strict.NotJson as error:
+        raise Malformed(error.detail) from error
     return value
 
 
@@ -85,7 +92,7 @@ def decode_around(body: bytes, decoder: "msgspec.json.Decoder[E]") -> tuple[E, l
     """As `decode`, but for the long list of customers inside: its items are cut apart and left for the caller to read.
 
     Raises:
-        Malformed, InvalidInput: as `read`.
+        Malformed, InvalidInput: as `decode`.
     """
     around = _decode(body, decoder)
     inside = bytes(around.customers)
@@ -93,7 +100,7 @@ def decode_around(body: bytes, decoder: "msgspec.json.Decoder[E]") -> tuple[E, l
         items = _decode(inside, _ITEMS)
     except InvalidInput as error:
         raise InvalidInput(error.detail, field="customers") from error
-    _check(body.replace(inside, b"[]", 1), strict.check)
+    _check(body.replace(inside, b"[]", 1))
     return around, items
 
 
@@ -108,9 +115,9 @@ def _decode(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         raise Malformed("the body is nested too deeply") from error
 
 
-def _check(body: bytes, check: Callable[[bytes], None]) -> None:
+def _check(body: bytes) -> None:
     try:
-        check(body)
+        strict.check(body)
     except strict.NotJson as error:
         raise Malformed(error.detail) from error
 

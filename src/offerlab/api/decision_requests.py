@@ -1,29 +1,33 @@
-"""What a storefront may send to be told an offer, for one customer or for a mailing."""
+"""What a storefront may send to be told an offer, for one customer or for a mailing.
+
+What a shopper waits for is read by `decode_small`: these types omit defaults when they are written, and have none that
+somebody would spell out.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Final
 
-from msgspec import Meta, Raw, field
+from msgspec import UNSET, Meta, Raw, UnsetType, field
 
 from offerlab.api.requests import Body, CustomerId, Word
 
 
-class Trigger(Body, frozen=True, kw_only=True):
+class Trigger(Body, frozen=True, kw_only=True, omit_defaults=True):
     """What set the moment off."""
 
     sku: Word | None = None
     event: Word | None = None
 
 
-class CartItem(Body, frozen=True, kw_only=True):
+class CartItem(Body, frozen=True, kw_only=True, omit_defaults=True):
     """One thing in the cart."""
 
     sku: Word
-    quantity: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    quantity: Annotated[int, Meta(ge=0, le=1_000_000, extra_json_schema={"default": 1})] | UnsetType = UNSET
     price: Decimal | None = None
 
 
-class ContextBody(Body, frozen=True, kw_only=True):
+class ContextBody(Body, frozen=True, kw_only=True, omit_defaults=True):
     """The moment. What is absent matches every experiment; `slot`, `agent` are kept with the exposure only."""
 
     placement: Word | None = None
@@ -43,7 +47,7 @@ class PreviewRequest(Body, frozen=True, kw_only=True):
     context: ContextBody = ContextBody()
 
 
-class DecisionRequest(Body, frozen=True, kw_only=True):
+class DecisionRequest(Body, frozen=True, kw_only=True, omit_defaults=True):
     """Which variant for this customer, now?"""
 
     customer_id: CustomerId = None
@@ -51,10 +55,10 @@ class DecisionRequest(Body, frozen=True, kw_only=True):
     attributes: dict[str, object] = field(default_factory=dict)
     context: ContextBody = ContextBody()
     experiments: Annotated[tuple[str, ...], Meta(max_length=1_000)] | None = None
-    expose: bool = False
+    expose: Annotated[bool, Meta(extra_json_schema={"default": False})] | UnsetType = UNSET
 
 
-class BulkCustomer(Body, frozen=True, kw_only=True):
+class BulkCustomer(Body, frozen=True, kw_only=True, omit_defaults=True):
     """One customer of a mailing."""
 
     customer_id: CustomerId = None

@@ -66,7 +66,7 @@ async def _decide_one(call: Call, body: bytes) -> Sent:
         attributes=sent.attributes,
         context=context_of(sent.context),
         experiments=sent.experiments,
-        expose=sent.expose,
+        expose=sent.expose is True,
         explain=explain,
     )
     return Sent(_encoded(await call.house.serving.answer(call.caller.project_id, ask)))

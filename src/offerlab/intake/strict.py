@@ -16,6 +16,9 @@ _LONGEST_INT64: Final = 20
 _SHOWN: Final = 100
 _DIGITS: Final = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else 0 for byte in range(256))
 _LONG_NUMBER: Final = b"0" * 19
+_ZEROS: Final = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else byte for byte in range(256))
+_SPACE: Final = b" \t\r\n"
+_KEY_ENDS: Final = b'":'
 _ANYTHING: Final = msgspec.json.Decoder()
 _PLAIN: Final = msgspec.json.Encoder()
 
@@ -59,6 +62,24 @@ def quick_check(body: bytes) -> None:
     differ = len(set(texts)) == len(texts)
     if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS) or not (differ or _keeps_quotes(body)):
         check(body)
+
+
+def check_read(body: bytes, value: object) -> None:
+    """As `quick_check` of a body that a typed decoder has read, faster still where its value has as many keys.
+
+    Every key ends with a quote and a colon, and so does the beginning of a text such as ":a". Where a key stands twice,
+    one is lost, and nothing comes in its place: a value written again has fewer of either, but never more.
+
+    Args:
+        body: JSON; keys that the type does not know were refused.
+        value: what was made of it, of a type that leaves out what it was not sent when it is written.
+
+    Raises:
+        InvalidInput: as `check`.
+    """
+    plain = body.translate(_ZEROS, _SPACE)
+    if b"\\" in plain or _LONG_NUMBER in plain or plain.count(_KEY_ENDS) != _PLAIN.encode(value).count(_KEY_ENDS):
+        quick_check(body)
 
 
 def _keeps_quotes(body: bytes) -> bool:
