@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from offerlab.assignment.hashing import HEAD, cut
@@ -44,13 +44,13 @@ class Told(Struct, frozen=True, gc=False):
 
     Attributes:
         json: not exposed. exposed: the same, exposed.
-        entry: its entry in the token; empty outside SPLIT.
+        entry: its entry in the token; None outside SPLIT.
         suppressed: why an enrolled customer is shown nothing.
     """
 
     json: bytes
     exposed: bytes
-    entry: bytes = b""
+    entry: Raw | None = None
     suppressed: str | None = None
 
 
@@ -64,13 +64,13 @@ class Plate(Struct, frozen=True, gc=False):
 
     head: bytes
     middle: bytes
-    entries: dict[str | None, bytes]
+    entries: dict[str | None, Raw]
 
     def told(self, offer: bytes | None, suppressed: str | None) -> Told:
         """The decision with this offer, or without one for this reason."""
         why = b"null" if suppressed is None else f'"{suppressed}"'.encode()
         rest = b"".join((self.middle, offer or b"null", _WHY, why, b"}"))
-        return Told(self.head + _UNSEEN + rest, self.head + _SEEN + rest, self.entries.get(suppressed, b""), suppressed)
+        return Told(self.head + _UNSEEN + rest, self.head + _SEEN + rest, self.entries.get(suppressed), suppressed)
 
 
 class Rendering(Struct, frozen=True, gc=False):
@@ -123,7 +123,6 @@ class Encoding:
         self._renderings: dict[tuple[object, ...], bytes | Rendering | Unrendered] = {}
         self._natures: dict[str, Nature] = {}
         self._kept = 0
-        self._begin = b"\x9a" + _PACK.encode(snapshot.project.version) + b"\xcf"
 
     def told(self, decisions: Sequence[Decision], asking: Asking) -> list[Told]:
         """What each decision says; whole from memory where neither customer, product nor time has a say in it."""
@@ -195,7 +194,7 @@ class Encoding:
         if not exposed:
             return b"[" + b",".join([one.json for one in told]) + b"]"
         parts = [
-            one.exposed if one.entry and decision.outcome.experiment_id in exposed else one.json
+            one.exposed if one.entry is not None and decision.outcome.experiment_id in exposed else one.json
             for decision, one in zip(decided.decisions, told, strict=True)
         ]
         return b"[" + b",".join(parts) + b"]"
@@ -203,29 +202,23 @@ class Encoding:
     def token(
         self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int
     ) -> bytes:
-        """The decision's signed token."""
-        entries: list[bytes] = []
+        """The decision's signed token: of the shape of `Content`, its entries encoded already."""
+        entries: list[Raw] = []
         draws: list[bytes] = []
         picks: list[tuple[int, tuple[str, ...]]] = []
         said: Iterable[tuple[Decision, Told]] = zip(decided.decisions, told, strict=True)
         if decided.holdouts:
             said = chain(said, [(one, self._plate(one.outcome).told(None, None)) for one in decided.holdouts])
         for decision, one in said:
-            if one.entry:
+            if one.entry is not None:
                 if decision.picked is not None and one.suppressed is None:
                     picks.append((len(draws), decision.picked))
                 entries.append(one.entry)
                 draw = decision.draw
                 draws.append(draw[:HEAD] if isinstance(draw, bytes) else cut(draw or 0))
-        begin = (
-            self._begin,
-            now.to_bytes(8, "big"),
-            _PACK.encode(digest or b""),
-            b"\xdd",
-            len(draws).to_bytes(4, "big"),
-        )
-        end = _PACK.encode((pack(draws), context.channel, context.placement, picks, context.agent, context.slot))[1:]
-        return seal(self.snapshot.project.secret, b"".join([*begin, *entries, end]))
+        project = self.snapshot.project
+        moment = (context.channel, context.placement, picks, context.agent, context.slot)
+        return seal(project.secret, _PACK.encode((project.version, now, digest or b"", entries, pack(draws), *moment)))
 
     def _plate(self, outcome: Outcome) -> Plate:
         """The fixed pieces of an outcome; kept, unless it is one made on the spot."""
@@ -324,4 +317,4 @@ def _plate(snapshot: Snapshot, outcome: Outcome) -> Plate:
         offer=None if offer is None else offer.key,
         template=None if message is None else message.hash,
     )
-    return Plate(head, middle, {why: _PACK.encode(replace(entry, suppressed=why)) for why in _WHYS})
+    return Plate(head, middle, {why: Raw(_PACK.encode(replace(entry, suppressed=why))) for why in _WHYS})

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from offerlab.assignment.hashing import slot
 from offerlab.domain.experiment import SLOTS
 
 _SIGNATURE: Final = 16
@@ -69,6 +70,8 @@ def pack(draws: list[bytes]) -> bytes:
     Args:
         draws: the first 8 bytes of each draw's digest.
     """
+    if len(draws) == 1:
+        return slot(draws[0]).to_bytes(4, "big")
     read, write = _formats(len(draws))
     return write(*[draw * SLOTS >> 64 for draw in read(b"".join(draws))])
 
@@ -84,7 +87,8 @@ _DECODER: Final = msgspec.msgpack.Decoder(Content)
 
 def seal(secret: bytes, body: bytes) -> bytes:
     """The token, in ASCII, for an encoded `Content`; `encoding.py` writes it."""
-    return _text(body) + b"." + _text(_mac(secret, body))
+    both = binascii.b2a_base64(body, newline=False) + b"." + binascii.b2a_base64(_mac(secret, body), newline=False)
+    return both.translate(_URL_SAFE, b"=")
 
 
 def read(secret: bytes, token: str) -> Content | None:
@@ -116,10 +120,6 @@ def _mac(secret: bytes, body: bytes) -> bytes:
 def _keyed(secret: bytes) -> blake2b:
     """A signature before its body: taking up the key costs as much as a short body does."""
     return blake2b(digest_size=_SIGNATURE, key=secret, person=b"decision")
-
-
-def _text(raw: bytes) -> bytes:
-    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=")
 
 
 def _bytes(text: str) -> bytes:
