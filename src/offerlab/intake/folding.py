@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from offerlab.domain.clock import DAY, from_micros, to_micros
-from offerlab.domain.customer import PROFILED, PROFILING, Profile, product_declined, step_of
+from offerlab.domain.customer import NOBODY, PROFILED, PROFILING, Profile, product_declined, step_of
 from offerlab.domain.event import Event, Exposure, Interaction, Order
 
 REMEMBERED_VIEWS: Final = 200
@@ -117,14 +117,22 @@ def _precedence(entry: Bought) -> tuple[int, int, int]:
 def _shown(profile: Profile, exposure: Exposure, at: int) -> Profile:
     if exposure.offer is None or exposure.suppressed is not None:
         return profile
-    key = f"{_day(at // DAY)}:{exposure.channel or 'web'}"
+    key = _shown_on(at // DAY, exposure.channel or "web")
+    if profile is NOBODY.profile:
+        return _first_shown(key)
     return replace(profile, shown=_recent({**profile.shown, key: profile.shown.get(key, 0) + 1}))
 
 
 @lru_cache(maxsize=64)
-def _day(days: int) -> str:
-    """A day as ISO 8601, by its number since 1970."""
-    return from_micros(days * DAY).date().isoformat()
+def _shown_on(days: int, channel: str) -> str:
+    """Where a profile counts the offers of a day, by its number since 1970, and a channel."""
+    return f"{from_micros(days * DAY).date().isoformat()}:{channel}"
+
+
+@lru_cache(maxsize=64)
+def _first_shown(key: str) -> Profile:
+    """The profile of somebody of whom nothing is known but a first offer: one for all of them."""
+    return Profile(shown={key: 1})
 
 
 def _recent(shown: dict[str, int]) -> dict[str, int]:

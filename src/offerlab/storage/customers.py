@@ -87,25 +87,15 @@ def _read_states(connection: Connection, numbers: Sequence[int]) -> dict[int, Cu
 def save_states(
     connection: Connection,
     project_id: int,
-    before: Mapping[int, CustomerState],
-    after: dict[int, CustomerState],
+    changed: Mapping[int, Profile],
+    assigned: Mapping[tuple[int, int], Assignment],
     *,
     now: int,
 ) -> None:
-    """Store what changed between `before` and `after`."""
-    bodies: list[bulk.Row] = []
-    rows: list[bulk.Row] = []
-    for number, state in after.items():
-        old = before[number]
-        if state.profile is not old.profile:
-            bodies.append((number, project_id, bytearray(_ENCODER.encode(state.profile)), now))
-        if state.assignments is not old.assignments:
-            rows += [
-                (number, *astuple(assignment))
-                for assignment in state.assignments.values()
-                if old.assignments.get(assignment.experiment) is not assignment
-            ]
+    """Store profiles by customer, and assignments by customer and experiment."""
+    bodies = [(number, project_id, bytearray(_ENCODER.encode(profile)), now) for number, profile in changed.items()]
     bulk.upsert(connection, profiles, bodies, ("customer",))
+    rows = [(number, *astuple(assignment)) for (number, _), assignment in assigned.items()]
     bulk.upsert(connection, assignments, rows, ("customer", "experiment_id"))
 
 

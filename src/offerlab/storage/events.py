@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Table, func, select
 
-from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState
+from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState, Profile
 from offerlab.domain.event import (
     Cancellation,
     Event,
@@ -95,12 +95,7 @@ def append(
     shut: dict[int, Outcome] = dict.fromkeys(gone, "erased")
     shut.update(dict.fromkeys(_overfull(connection, project.id, links), "too_many_ids"))
     if any(map(_STRANGER, batch)):
-        strangers = set(known.strangers)
-        shut.update(
-            (i, "known")
-            for i, event in enumerate(batch)
-            if event.stranger and i not in shut and numbers[digests[i]] not in strangers
-        )
+        shut = _guessed_wrong(batch, [numbers.get(digest) for digest in digests], set(known.strangers)) | shut
     outcomes: list[Outcome] = (
         [shut.get(i, "accepted") for i in range(len(batch))] if shut else ["accepted"] * len(batch)
     )
@@ -122,6 +117,15 @@ def append(
     if moved or (states and identity.has_links(connection, project.id, known)):
         told |= _united(connection, project.id, moved | set(states))
     return Appended(outcomes, told, tuple(_objections(batch, outcomes)))
+
+
+def _guessed_wrong(
+    batch: Sequence[Event], numbers: Sequence[int | None], strangers: set[int | None]
+) -> dict[int, Outcome]:
+    """Events that were made as of strangers, of customers who are none; most often there is no such event."""
+    if strangers.issuperset(numbers):
+        return {}
+    return {i: "known" for i, event in enumerate(batch) if event.stranger and numbers[i] not in strangers}
 
 
 def _deliveries(connection: Connection, project_id: int, fresh: Iterable[tuple[Event, int]], now: int) -> None:
@@ -446,25 +450,26 @@ def _fold(
     """Profiles and assignments after the fresh events, stored: those that changed."""
     before = customers.load_states(connection, [number for _, number in fresh], known)
     after: dict[int, CustomerState] = {}
+    changed: dict[int, Profile] = {}
+    assigned: dict[tuple[int, int], Assignment] = {}
     currency = project.currency
     for event, number in fresh:
         state = after.get(number) or before[number]
-        profile = fold(state.profile, event, currency=currency)
-        assignments = state.assignments
-        if isinstance(event.fact, Exposure):
-            assignments = _assigned(assignments, event.fact, event.occurred_at)
+        profile, assignments, fact = fold(state.profile, event, currency=currency), state.assignments, event.fact
+        if profile is not state.profile:
+            changed[number] = profile
+        if isinstance(fact, Exposure) and _is_first(assignments.get(fact.experiment_id), fact, event.occurred_at):
+            first = _assignment(fact, event.occurred_at)
+            assigned[number, fact.experiment_id] = first
+            assignments = {**assignments, fact.experiment_id: first}
         if profile is not state.profile or assignments is not state.assignments:
             after[number] = CustomerState(number=number, profile=profile, assignments=assignments)
-    customers.save_states(connection, project.id, before, after, now=now)
+    customers.save_states(connection, project.id, changed, assigned, now=now)
     return after
 
 
-def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict[int, Assignment]:
-    """The first exposure wins; a second arm is a crossover, which the report finds and the service ignores."""
-    first = known.get(exposure.experiment_id)
-    if first is not None and (first.variant != exposure.variant or first.exposed_at <= at):
-        return known
-    assignment = Assignment(
+def _assignment(exposure: Exposure, at: int) -> Assignment:
+    return Assignment(
         exposure.experiment_id,
         exposure.variant,
         exposure.epoch,
@@ -473,7 +478,11 @@ def _assigned(known: dict[int, Assignment], exposure: Exposure, at: int) -> dict
         exposure.propensity,
         at,
     )
-    return {**known, exposure.experiment_id: assignment}
+
+
+def _is_first(known: Assignment | None, exposure: Exposure, at: int) -> bool:
+    """The first exposure wins; a second arm is a crossover, which the report finds and the service ignores."""
+    return known is None or (known.variant == exposure.variant and at < known.exposed_at)
 
 
 def newest(connection: Connection) -> int:
