@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from offerlab.workflows.access import FirstStart
 
 RECEIPT_S: Final = 10.0
+IDLE_S: Final = 75.0
+LOOK_S: Final = 1.0
 DRAIN_S: Final = 15
 END_S: Final = 18.0
 """So long after it was asked to end the process is gone: a store that says nothing holds threads for ever."""
@@ -38,48 +40,61 @@ _log: Final = logging.getLogger(__name__)
 
 
 class PunctualProtocol(HttpToolsProtocol):
-    """Closes a connection whose request does not arrive in time.
+    """Closes a connection whose request does not arrive in time, and one that is idle for long.
 
     A look at all connections once a second, because a timer for each request costs more than the request's parsing.
     """
 
-    _awaited_since: float | None = None
     _connected: ClassVar[set["PunctualProtocol"]] = set()
+    _seen: tuple[object, float | None] = (None, None)
+    _since = 0.0
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's own
         """Expect the first request."""
         super().connection_made(transport)
-        self._awaited_since = self.loop.time()
         if not self._connected:
-            self.loop.call_later(1.0, self._look, self.loop)
+            self.loop.call_later(LOOK_S, self._look, self.loop)
         self._connected.add(self)
-
-    def on_message_begin(self) -> None:
-        """A request begins: its time runs anew."""
-        super().on_message_begin()
-        self._awaited_since = self.loop.time()
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        self._awaited_since = None
-        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is expected any more."""
         self._connected.discard(self)
         super().connection_lost(exc)
 
-    def is_late(self, latest: float) -> bool:
-        """Whether a request has been awaited since `latest` (the loop's clock) or longer."""
-        return self._awaited_since is not None and self._awaited_since <= latest
+    def on_response_complete(self) -> None:
+        """Be ready for the next request, without the timer that uvicorn would start here."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+
+    def patience_s(self) -> float | None:
+        """How long is waited for what this connection is to send next; None while it is being answered."""
+        cycle: Any = self.cycle  # uvicorn says that there always is one
+        if cycle is None or self.scope is not cycle.scope or cycle.more_body:
+            return RECEIPT_S
+        return IDLE_S if cycle.response_complete else None
+
+    def is_late(self, now: float) -> bool:
+        """Whether one and the same has been waited for longer than that, as far as one look after the other can tell.
+
+        Args:
+            now: by the loop's clock, at this look.
+        """
+        patience_s = self.patience_s()
+        seen = (self.scope, patience_s)
+        if seen[0] is not self._seen[0] or seen[1] != self._seen[1]:
+            self._seen, self._since = seen, now
+        return patience_s is not None and now - self._since >= patience_s
 
     @classmethod
     def _look(cls, loop: asyncio.AbstractEventLoop) -> None:
-        latest = loop.time() - RECEIPT_S
-        for late in [one for one in cls._connected if one.is_late(latest)]:
+        now = loop.time()
+        for late in [one for one in cls._connected if one.is_late(now)]:
             late.transport.abort()
         if cls._connected:
-            loop.call_later(1.0, cls._look, loop)
+            loop.call_later(LOOK_S, cls._look, loop)
 
 
 class DrainingServer(uvicorn.Server):
@@ -180,7 +195,7 @@ def configuration(front: Front, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # the application looks at them, where it matters who calls
         server_header=False,
         date_header=False,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_S,
+        interface="asgi3",
         lifespan="on",
     )
