@@ -8,8 +8,9 @@ INSERT over arrays, which needs one answer from the server where COPY into a tem
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache, partial
-from operator import is_, itemgetter
+from functools import cache, lru_cache
+from operator import itemgetter
+from types import NoneType
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Double, LargeBinary, String, Table, Text
@@ -18,9 +19,8 @@ from offerlab.errors import Unavailable
 from offerlab.storage.columns import Document
 
 Row = tuple[Any, ...]
-Empty = tuple[bool, ...]
+Kinds = tuple[type, ...]
 _SIZES: Final = (1, 10, 100, 500)
-_MANY: Final = 8
 _KINDS: Final[dict[type, str]] = {int: "bigint", str: "text", bytes: "bytea"}
 
 
@@ -170,62 +170,47 @@ def _execute_many(embedded: sqlite3.Connection, table: Table, rows: Sequence[Row
     hand it `bytearray`): rows that leave the same columns empty go together, by a statement without these.
     """
     changed = 0
-    for empty, found in _alike(table, rows).items():
-        statement, filled = _insertion(table, empty, ending)
+    for kinds, found in _alike(table, rows).items():
+        statement, filled = _insertion(table, kinds, ending)
         changed += embedded.executemany(statement, found if filled is None else map(filled, found)).rowcount
     return changed
 
 
-def _alike(table: Table, rows: Sequence[Row]) -> Mapping[Empty, Sequence[Row]]:
-    """The rows by the columns that they leave empty; of many, most often all are alike, seen faster by column."""
-    nullable = _nullable(table)
-    if nullable is None:
+def _alike(table: Table, rows: Sequence[Row]) -> Mapping[Kinds, Sequence[Row]]:
+    """The rows by the types of their values, which tell what they leave empty; where nothing may be empty, all of them.
+
+    Finding a type is the cheapest question that can be asked of a value.
+    """
+    if not _may_be_empty(table):
         return {(): rows}
-    if len(rows) >= _MANY:
-        columns = [set(map(_is_none, column)) for column in zip(*map(nullable, rows), strict=True)]
-        if max(map(len, columns)) == 1:
-            return {tuple(empty for (empty,) in columns): rows}
-    found: dict[Empty, list[Row]] = {}
+    found: dict[Kinds, list[Row]] = {}
     for row in rows:
-        empty = tuple(map(_is_none, nullable(row)))
-        if empty in found:
-            found[empty].append(row)
+        kinds = tuple(map(type, row))
+        if kinds in found:
+            found[kinds].append(row)
         else:
-            found[empty] = [row]
+            found[kinds] = [row]
     return found
 
 
-_is_none: Final = partial(is_, None)
-
-
 @cache
-def _nullable(table: Table) -> Callable[[Row], Row] | None:
-    """What takes the values that may be empty out of a row; None where none may."""
-    places = _nullable_places(table)
-    if not places:
-        return None
-    return itemgetter(slice(places[0], places[0] + 1)) if len(places) == 1 else itemgetter(*places)
-
-
-@cache
-def _nullable_places(table: Table) -> tuple[int, ...]:
-    return tuple(i for i, name in enumerate(columns_of(table)) if table.columns[name].nullable)
+def _may_be_empty(table: Table) -> bool:
+    return any(table.columns[name].nullable for name in columns_of(table))
 
 
 @lru_cache(maxsize=4_096)
-def _insertion(table: Table, empty: Empty, ending: str) -> tuple[str, Callable[[Row], Row] | None]:
-    """The statement for rows that leave these columns empty, and what takes the others out of a row; None: all of it.
+def _insertion(table: Table, kinds: Kinds, ending: str) -> tuple[str, Callable[[Row], Row] | None]:
+    """The statement for rows of such values, and what takes those that are there out of a row; None: all are.
 
     Args:
         table: its rows have a value for each column.
-        empty: of its nullable columns, in order, whether a row has nothing there.
+        kinds: types of the values, in order; none where no value may be missing.
         ending: of the statement.
     """
-    gone = {i for i, nothing in zip(_nullable_places(table), empty, strict=True) if nothing}
-    kept = [i for i in range(len(columns_of(table))) if i not in gone]
+    kept = [i for i in range(len(columns_of(table))) if not kinds or kinds[i] is not NoneType]
     names = [columns_of(table)[i] for i in kept]
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}){ending}"  # noqa: S608 - our own names
-    return statement, None if not gone else itemgetter(*kept)
+    return statement, None if len(kept) == len(columns_of(table)) else itemgetter(*kept)
 
 
 @cache
