@@ -490,7 +490,11 @@ def newest(connection: Connection) -> int:
     return int(connection.execute(select(func.max(register.c.seq))).scalar() or 0)
 
 
+_LATEST: Final = select(
+    func.max(select(register.c.received_at).order_by(register.c.seq.desc()).limit(_CHUNK).subquery().c.received_at)
+)
+
+
 def last_received(connection: Connection) -> int:
     """The latest instant among the newest events of any project, microseconds UTC; 0 without events."""
-    newest_rows = select(register.c.received_at).order_by(register.c.seq.desc()).limit(_CHUNK).subquery()
-    return int(connection.execute(select(func.max(newest_rows.c.received_at))).scalar() or 0)
+    return int(connection.execute(_LATEST).scalar() or 0)

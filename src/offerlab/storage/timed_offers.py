@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from offerlab.domain.event import Planned
@@ -100,10 +100,17 @@ def parcel_moved(
         )
 
 
+_DUE: Final = (
+    select(timed_offers.c.id)
+    .where(timed_offers.c.status == "scheduled", timed_offers.c.due_at <= bindparam("now"))
+    .limit(1)
+)
+"""Made once: it is asked twice a second for ever, and to make it costs more than to ask it."""
+
+
 def is_due(connection: Connection, *, now: int) -> bool:
     """Whether any offer's time has come: one look without a lock."""
-    query = select(timed_offers.c.id).where(timed_offers.c.status == "scheduled", timed_offers.c.due_at <= now)
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.execute(_DUE, {"now": now}).first() is not None
 
 
 def due(connection: Connection, *, now: int, limit: int) -> list[TimedOffer]:

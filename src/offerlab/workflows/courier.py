@@ -10,7 +10,6 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -118,9 +117,8 @@ class Courier:
     async def _rest(self) -> None:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(self._stop.wait, POLL_S), 2 * POLL_S)
+        else:
+            self._stop.wait(POLL_S)  # nothing else lives on this loop
 
     async def _begin(self) -> int:
         """Take what is due and start sending it; how many were started."""

@@ -59,6 +59,37 @@ class _Waiting(Struct, frozen=True, eq=False):
             self.done.set_result(outcomes)
 
 
+class _Line:
+    """One project's exposures.
+
+    Attributes:
+        gathered: those that wait for the next batch. wanted: how many end the waiting for more.
+        enough: ends then; None while nobody is waited for.
+        work: writes until nothing is left; None while there is nothing.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.gathered: list[_Waiting] = []
+        self.wanted = 0
+        self.enough: asyncio.Future[None] | None = None
+        self.work: asyncio.Task[None] | None = None
+
+    def take(self) -> list[_Waiting]:
+        """Those that wait, but for whoever has gone."""
+        taken, self.gathered = self.gathered, []
+        return [one for one in taken if not one.done.cancelled()]
+
+    async def gather(self, count: int) -> None:
+        """Wait a moment for as many as were answered, besides those who wait already."""
+        loop = asyncio.get_running_loop()
+        self.wanted, self.enough = count + len(self.gathered), loop.create_future()
+        timer = loop.call_later(GATHER_S, _end, self.enough)
+        await self.enough
+        timer.cancel()
+        self.enough = None
+
+
 class Exposures:
     """What one event loop wants written.
 
@@ -70,9 +101,7 @@ class Exposures:
     def __init__(self, writer: Writer, contact: Contact) -> None:
         self._writer = writer
         self._contact = contact
-        self._gathered: dict[int, list[_Waiting]] = {}
-        self._awaited: dict[int, tuple[int, asyncio.Future[None]]] = {}
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._lines: dict[int, _Line] = {}
 
     def store(
         self, project: Project, events: Sequence[Event], *, patience_s: float, patient: bool = False
@@ -86,66 +115,58 @@ class Exposures:
             patient: whether it waits as long for one that is silent; one that is away is not waited for.
         """
         done: asyncio.Future[Sequence[str] | None] = asyncio.get_running_loop().create_future()
-        busy = project.id in self._busy
-        if not busy and self._contact.is_away():
+        line = self._lines.get(project.id)
+        if line is None:
+            line = self._lines[project.id] = _Line(project)
+        if line.work is None and self._contact.is_away():
             done.set_result(None)
             return done
-        one = _Waiting(events, time.monotonic() + patience_s, patient, done)
-        gathered = self._gathered.setdefault(project.id, [])
-        gathered.append(one)
-        if not busy:
-            self._busy[project.id] = asyncio.create_task(self._work(project))
-        elif project.id in self._awaited and len(gathered) >= self._awaited[project.id][0]:
-            _end(self._awaited[project.id][1])
+        line.gathered.append(_Waiting(events, time.monotonic() + patience_s, patient, done))
+        if line.work is None:
+            line.project = project
+            line.work = asyncio.create_task(self._work(line))
+        elif line.enough is not None and len(line.gathered) >= line.wanted:
+            _end(line.enough)
         return done
 
-    async def _work(self, project: Project) -> None:
+    async def _work(self, line: _Line) -> None:
         """Write until nothing is left."""
         try:
-            while gathered := self._gathered.pop(project.id, None):
-                if group := [one for one in gathered if not one.done.cancelled()]:
-                    await self._write(project, group)
+            while line.gathered:
+                group = line.take()
+                if group:
+                    await self._write(line, group)
                 if len(group) > 1:
-                    await self._gather(project, len(group))
+                    await line.gather(len(group))
         finally:
-            del self._busy[project.id]
+            line.work = None
 
-    async def _gather(self, project: Project, count: int) -> None:
-        """Wait a moment for as many as were answered, besides those who wait already."""
-        loop = asyncio.get_running_loop()
-        enough: asyncio.Future[None] = loop.create_future()
-        self._awaited[project.id] = count + len(self._gathered.get(project.id, ())), enough
-        timer = loop.call_later(GATHER_S, _end, enough)
-        await enough
-        timer.cancel()
-        del self._awaited[project.id]
-
-    async def _write(self, project: Project, group: list[_Waiting]) -> None:
+    async def _write(self, line: _Line, group: list[_Waiting]) -> None:
         try:
-            appended = await self._committed(project, group)
+            appended = await self._committed(line, group)
         except Unavailable as error:
             _give_up(group, error.detail)
         except Exception as error:  # noqa: BLE001 - whatever it is, one request must not take its neighbours down
             if len(group) == 1:
                 _give_up(group, repr(error))
             for one in group if len(group) > 1 else ():
-                await self._write(project, [one])
+                await self._write(line, [one])
         else:
             outcomes = iter(() if appended is None else appended.outcomes)
             for one in group:
                 one.end(None if appended is None else [next(outcomes) for _ in one.events])
 
-    async def _committed(self, project: Project, group: list[_Waiting]) -> Appended | None:
+    async def _committed(self, line: _Line, group: list[_Waiting]) -> Appended | None:
         """What became of the batch; None when nobody waits for it any more.
 
         Raises:
             Unavailable: the store refused it.
         """
         batch = [event for one in group for event in one.events]
-        coming = self._writer.submit(project, batch)
+        coming = self._writer.submit(line.project, batch)
         while not (await asyncio.wait({coming}, timeout=LOOK_S))[0]:
             away, silent, now = self._contact.is_away(), self._contact.is_silent(), time.monotonic()
-            waiting = [*group, *self._gathered.get(project.id, ())]
+            waiting = [*group, *line.gathered]
             late = [one for one in waiting if away or now > one.until or (silent and not one.patient)]
             _give_up(late, "the store does not answer")
             if all(one.done.done() for one in group):

@@ -129,7 +129,7 @@ def planned_of(decision: Decision, context: Context, at: int, order_id: str | No
         order_id: the order whose parcel the offer may wait for.
     """
     offer = decision.offer
-    if offer is None:
+    if offer is None or offer.delivery == "caller":
         return ()
     return plan_for(
         offer,

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from offerlab.domain.clock import DAY
 from offerlab.domain.event import Event
@@ -35,6 +35,7 @@ PATIENT: Final = 3
 
 CLOSE_S: Final = 2.0
 TOLD_FOR: Final = 7 * DAY
+_VERSIONS: Final = select(projects.c.id, projects.c.version)
 _log: Final = logging.getLogger(__name__)
 
 
@@ -184,7 +185,7 @@ class Runtime:
             self._before_return()
             self._before_return = None
         with self._reloading, reading(self.engine) as connection:
-            versions = {row.id: row.version for row in connection.execute(projects.select())}
+            versions = {row.id: row.version for row in connection.execute(_VERSIONS)}
             changed = [
                 number
                 for number, version in versions.items()
