@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Engine, Transaction
 from offerlab.domain.event import Event, Rejection
 from offerlab.errors import Unavailable
 from offerlab.storage import events, rejected
-from offerlab.storage.database import BUSY_TIMEOUT_MS, be_patient, translated
+from offerlab.storage.database import BUSY_TIMEOUT_MS, be_patient, be_sparing, translated
 from offerlab.storage.events import Appended
 from offerlab.storage.known import Known
 from offerlab.storage.projects import Project
@@ -350,6 +350,8 @@ class Writer:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(offerlab_write=True)
             self._impatient = False
+            if self._known is not None:
+                be_sparing(self._connection)
         if impatient is not self._impatient:
             be_patient(self._connection, 0 if impatient else BUSY_TIMEOUT_MS)
             self._impatient = impatient
@@ -360,8 +362,8 @@ class Writer:
             self._known.forget()
         if self._connection is not None:
             with suppress(Exception):  # it is broken, and that was told already
-                if self._impatient:
-                    self._connection.invalidate()  # so that nobody else gets it from the pool
+                if self._known is not None:
+                    self._connection.invalidate()  # impatient and sparing: nobody else is to get it from the pool
                 self._connection.close()
             self._connection = None
 
