@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -39,7 +39,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _served(protocol: type[HttpToolsProtocol]) -> AsyncIterator[Callable[[], Awaitable[Streams]]]:
+async def _served(protocol: type[HttpToolsProtocol]) -> AsyncGenerator[Callable[[], Awaitable[Streams]]]:
     one = uvicorn.Server(uvicorn.Config(_app, http=protocol, lifespan="off", log_level="critical"))
     listening = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(one.serve(sockets=[listening]))

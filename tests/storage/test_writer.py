@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from offerlab.domain.event import Event, Interaction
+from offerlab.errors import Unavailable
 from offerlab.storage import events, projects, writer
-from offerlab.storage.database import BUSY_TIMEOUT_MS, open_engine, reading, writing
+from offerlab.storage.database import BUSY_TIMEOUT_MS, SPARING_KIB, open_engine, reading, writing
 from offerlab.storage.events import Appended
 from offerlab.storage.projects import Project
 from offerlab.storage.tables import events as register
@@ -152,6 +153,32 @@ def test_the_loop_waits_for_nobodys_lock(store: Store, places: list[tuple[str, i
     with store.engine.connect() as connection:
         patience_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
     assert patience_ms == BUSY_TIMEOUT_MS, "nobody gets an impatient connection from the pool"
+
+
+def _pages_kib(connection: Connection) -> int:
+    return -int(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+
+def test_the_writer_keeps_few_pages_and_nobody_else_gets_its_connection(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a refusal, when it has given its connection up."""
+    seen, append = list[int](), events.append
+
+    def choke_once(connection: Connection, *arguments: Any, **more: Any) -> Appended:
+        seen.append(_pages_kib(connection))
+        if len(seen) == 1:
+            raise Unavailable("not now")
+        return append(connection, *arguments, **more)
+
+    async def one() -> None:
+        await asyncio.wait_for(store.submit("one"), LIMIT_S)
+
+    monkeypatch.setattr(events, "append", choke_once)
+    asyncio.run(one())
+    assert seen == [SPARING_KIB, SPARING_KIB]
+    with store.engine.connect() as first, store.engine.connect() as second, store.engine.connect() as third:
+        assert min(map(_pages_kib, (first, second, third))) > SPARING_KIB
 
 
 async def _poisoned(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[object]:
