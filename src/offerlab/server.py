@@ -196,6 +196,5 @@ def configuration(front: Front, settings: Settings) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=DRAIN_S,
-        interface="asgi3",
         lifespan="on",
     )

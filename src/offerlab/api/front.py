@@ -107,16 +107,18 @@ class Front:
         if self._app is not None:
             self._app.drain()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
-        if scope["type"] != "http":
-            return self._live(receive, send) if scope["type"] == "lifespan" else _nothing()
-        path: str = scope["path"]
-        extra = self._labels(path, scope)
-        if self._app is None or (extra is not _SECURITY and scope["method"] == "OPTIONS"):
-            return self._answer(scope["method"], path, extra, send)
-        scope["labels"] = extra
-        return self._app(scope, receive, send)
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            extra = self._labels(path, scope)
+            if self._app is None or (extra is not _SECURITY and scope["method"] == "OPTIONS"):
+                await self._answer(scope["method"], path, extra, send)
+            else:
+                scope["labels"] = extra
+                await self._app(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -194,10 +196,6 @@ def labelled(send: Send, labels: Labels) -> Send:
         await send(message)
 
     return send_labelled
-
-
-async def _nothing() -> None:
-    """Neither a request nor the server's life: nobody is answered."""
 
 
 async def _respond(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
