@@ -1,7 +1,8 @@
 """The ASGI server around the application: uvicorn, with what it lacks.
 
 uvicorn waits for ever for a request whose headers never end; here a connection that has not sent a whole request
-within `RECEIPT_S` seconds is closed. One process: a worker that outlives its parent would keep port and lock.
+within `RECEIPT_S` seconds, or none for `IDLE_S`, is closed a second or two later. One process: a worker that outlives
+its parent would keep port and lock.
 """
 
 import asyncio
