@@ -64,9 +64,9 @@ def test_an_encoded_offer_is_the_presented_one(shop: Service, context: Context, 
         unit, now = f"c-{i}", shop.now()
         attributes: dict[str, object] = {"name": f"name {i}"}
         request = Request(unit=unit, context=context, attributes=attributes)
-        asking = Asking(unit=unit, attributes=attributes.copy, context=context, now=now)
+        asking = Asking(request, NOBODY, now)
         for decision in decide(snapshot.ruleset, NOBODY, request, now).decisions:
-            (told,) = encoding.told([decision], asking)
+            ((_, told),) = encoding.said([decision], asking)
             shown = present(snapshot, decision, unit=unit, attributes=attributes, context=context, now=now)
             offer = msgspec.json.decode(told.json, type=Answer, strict=True).offer
             if offer is None:
@@ -141,7 +141,7 @@ def test_renderings_are_bounded(shop: Service) -> None:
         if one.offer is not None
     )
     for i in range(5_000):
-        context = Context(locale=f"x-{i}")
-        encoding.told([decision], Asking(unit="c", attributes=dict, context=context, now=now))
+        asked = Request(unit="c", context=Context(locale=f"x-{i}"))
+        encoding.said([decision], Asking(asked, NOBODY, now))
     assert len(encoding._renderings) <= 4_096
     assert sum(len(sheet) for sheet in encoding._sheets.values()) <= 4_096

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from offerlab.domain.decision import Context
+from offerlab.domain.decision import Request
 from offerlab.storage.customers import digest_of
 from offerlab.storage.states import ServerStates
 from offerlab.workflows.mailing import Turns, answer_part
@@ -31,11 +31,11 @@ def served_between(shop: Service, slice_s: float) -> int:
 
     async def work() -> int:
         serving = shop.app.serving
-        asks = [Ask(customer_id=f"c-{i}", context=Context()) for i in range(CUSTOMERS)]
+        asks = [Ask(Request(unit=f"c-{i}")) for i in range(CUSTOMERS)]
         mailing = asyncio.create_task(answer_part(serving, 1, asks, Turns(slice_s)))
         served = 0
         while not mailing.done():
-            await serving.answer(1, Ask(customer_id="before the screen", context=Context()))
+            await serving.answer(1, Ask(Request(unit="before the screen")))
             served += 1
             await asyncio.sleep(0)
         assert len(mailing.result()) == CUSTOMERS

@@ -1,11 +1,10 @@
 """The storefront's question: which variant for this customer, now?"""
 
-from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
-from litestar import Request
+from litestar.connection import ASGIConnection
 from msgspec import Struct
 
 from offerlab.api.body import BATCH_LIMIT, DECISION_LIMIT, decode_around, decode_small
@@ -20,7 +19,7 @@ from offerlab.api.decision_requests import (
 from offerlab.api.plain import Call, Route, Sent, declared, plain
 from offerlab.api.rights import allow
 from offerlab.api.routing import Parameter, operation
-from offerlab.domain.decision import Context
+from offerlab.domain.decision import Context, Request
 from offerlab.domain.naming import unit_of
 from offerlab.errors import InvalidInput
 from offerlab.workflows.mailing import ABREAST, Turns, answer_part
@@ -49,7 +48,7 @@ class BulkAnswers(Struct, frozen=True, kw_only=True):
     results: list[BulkAnswer]
 
 
-def serving_of(request: Request[Any, Any, Any]) -> Serving:
+def serving_of(request: ASGIConnection[Any, Any, Any, Any]) -> Serving:
     """What decides in this process."""
     serving: Serving = request.app.state.serving
     return serving
@@ -60,15 +59,14 @@ async def _decide_one(call: Call, body: bytes) -> Sent:
     explain = bool(call.query) and _wants_explanation(call.query)
     if explain:
         allow(call.caller, "decide_many")
-    ask = Ask(
-        customer_id=sent.customer_id,
-        anonymous_id=sent.anonymous_id,
+    request = Request(
+        unit=unit_of(sent.customer_id),
+        anonymous=None if sent.anonymous_id is None else unit_of(sent.anonymous_id),
         attributes=sent.attributes,
         context=context_of(sent.context),
         experiments=sent.experiments,
-        expose=sent.expose is True,
-        explain=explain,
     )
+    ask = Ask(request, sent.expose is True, explain)
     return Sent(_encoded(await call.house.serving.answer(call.caller.project_id, ask)))
 
 
@@ -112,31 +110,29 @@ async def _decide_many(call: Call, body: bytes) -> Sent:
     for place, item in enumerate(items):
         _customer(place, item)
         await turns.wait()
+    context = context_of(sent.context)
     serving, project_id = call.house.serving, call.caller.project_id
     version, unknown, parts = serving.version(project_id), b"[]", list[bytes]()
     for start in range(0, len(items), ABREAST):
-        asks = _asks(sent, items[start : start + ABREAST], start)
+        customers = [_customer(start + i, item) for i, item in enumerate(items[start : start + ABREAST])]
+        asks = [_asked(one, sent, context) for one in customers]
         answers = await answer_part(serving, project_id, asks, turns)
         if not start:
             version, unknown = answers[0].ruleset_version, _ENCODER.encode(answers[0].unknown)
-        results = [_encoded_result(ask.customer_id, answer) for ask, answer in zip(asks, answers, strict=True)]
+        results = [_encoded_result(one.customer_id, answer) for one, answer in zip(customers, answers, strict=True)]
         parts.append((b"," if start else b"") + b",".join(results))
         await turns.wait()
     return Sent([b'{"ruleset_version":%d,"unknown":%b,"results":[' % (version, unknown), *parts, b"]}"])
 
 
-def _asks(sent: BulkEnvelope, items: Sequence[msgspec.Raw], start: int) -> list[Ask]:
-    context = context_of(sent.context)
-    return [
-        Ask(
-            customer_id=customer.customer_id,
-            attributes=customer.attributes,
-            context=context,
-            experiments=sent.experiments,
-            expose=sent.expose,
-        )
-        for customer in (_customer(start + i, item) for i, item in enumerate(items))
-    ]
+def _asked(customer: BulkCustomer, sent: BulkEnvelope, context: Context) -> Ask:
+    request = Request(
+        unit=unit_of(customer.customer_id),
+        attributes=customer.attributes,
+        context=context,
+        experiments=sent.experiments,
+    )
+    return Ask(request, sent.expose)
 
 
 def _customer(place: int, raw: msgspec.Raw) -> BulkCustomer:

@@ -9,6 +9,7 @@ as bytes. That is the same range look-up without making an integer.
 """
 
 from hashlib import sha256
+from struct import Struct
 from typing import Final, Literal
 
 from offerlab.domain.experiment import SLOTS, Experiment
@@ -19,6 +20,7 @@ HEAD: Final = 8
 """Of a digest so many bytes say its slot."""
 _BEYOND: Final = b"\xff" * 33
 """Above every digest."""
+_head: Final = Struct(">Q").unpack_from
 
 
 def salt_of(salt: str, draw: Draw) -> str:
@@ -43,7 +45,8 @@ def digest(salt: str, unit: str) -> bytes:
 
 def slot(digested: bytes) -> int:
     """The slot that a digest falls into, 0 <= slot < SLOTS."""
-    return int.from_bytes(digested[:HEAD], "big") * SLOTS >> 64
+    head: int = _head(digested)[0]
+    return head * SLOTS >> 64
 
 
 def bucket(salt: str, unit: str) -> int:

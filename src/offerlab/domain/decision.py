@@ -1,5 +1,6 @@
 """What a decision looks at besides the customer, and what comes out of it."""
 
+import struct
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -44,6 +45,8 @@ class Context(Struct, frozen=True, kw_only=True):
 
 ANYWHERE: Final = Context()
 """Nothing stated."""
+
+_head: Final = struct.Struct(">Q").unpack_from
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -156,9 +159,11 @@ class Decision(Struct, frozen=True, gc=False):
     @property
     def bucket(self) -> int | None:
         """Slot of the arm's hash, 0 <= bucket < SLOTS; None outside SPLIT."""
-        if isinstance(self.draw, bytes):
-            return int.from_bytes(self.draw[:8], "big") * SLOTS >> 64
-        return self.draw
+        draw = self.draw
+        if isinstance(draw, bytes):
+            head: int = _head(draw)[0]
+            return head * SLOTS >> 64
+        return draw
 
     @property
     def offer(self) -> Offer | None:

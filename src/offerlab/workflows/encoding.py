@@ -6,8 +6,7 @@ they speak of the customer. `Answers` and `Content` stay the truth about the sha
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Sequence
 from typing import Final, get_args
 
 import msgspec
@@ -16,11 +15,12 @@ from msgspec.structs import replace
 
 from offerlab.assignment.hashing import HEAD, cut
 from offerlab.domain.clock import SECOND, iso
-from offerlab.domain.decision import Context, Decided, Decision, Outcome, Suppression
+from offerlab.domain.customer import CustomerState
+from offerlab.domain.decision import Context, Decision, Outcome, Request, Suppression
 from offerlab.domain.offer import Offer
 from offerlab.messaging.message import depends_on_customer, depends_on_trigger
 from offerlab.messaging.render import Unrendered
-from offerlab.workflows.presenting import code_of, discount_of, present, trigger_of
+from offerlab.workflows.presenting import attributes_for, code_of, discount_of, present, trigger_of
 from offerlab.workflows.snapshot import Snapshot
 from offerlab.workflows.token import Entry, pack, seal
 
@@ -36,8 +36,6 @@ _WHY: Final = b',"suppressed":'
 
 _WHYS: Final[tuple[str | None, ...]] = (None, *get_args(Suppression))
 
-Attributes = Callable[[], Mapping[str, object]]
-
 
 class Told(Struct, frozen=True, gc=False):
     """One decision as it leaves.
@@ -52,6 +50,9 @@ class Told(Struct, frozen=True, gc=False):
     exposed: bytes
     entry: Raw | None = None
     suppressed: str | None = None
+
+
+Said = tuple[Decision, Told]
 
 
 class Plate(Struct, frozen=True, gc=False):
@@ -96,12 +97,11 @@ class Nature(Struct, frozen=True, gc=False):
     follows: bool
 
 
-class Asking(Struct, frozen=True, kw_only=True):
-    """What an offer's words may depend on besides the ruleset; `attributes` are put together only when asked for."""
+class Asking(Struct, frozen=True):
+    """What an offer's words may depend on besides the ruleset."""
 
-    unit: str
-    attributes: Attributes
-    context: Context
+    request: Request
+    state: CustomerState
     now: int
 
 
@@ -124,19 +124,19 @@ class Encoding:
         self._natures: dict[str, Nature] = {}
         self._kept = 0
 
-    def told(self, decisions: Sequence[Decision], asking: Asking) -> list[Told]:
-        """What each decision says; whole from memory where neither customer, product nor time has a say in it."""
-        context = asking.context
+    def said(self, decisions: Sequence[Decision], asking: Asking) -> list[Said]:
+        """Each decision with what it says; from memory where neither customer, product nor time has a say in it."""
+        context = asking.request.context
         sheet = self._sheets.get((context.locale, context.channel))
         if sheet is None:
             sheet = self._sheet(context)
-        told: list[Told] = []
+        said: list[Said] = []
         for decision in decisions:
             known = None
             if decision.withheld is None and decision.picked is None:
                 known = sheet.get(decision.outcome.index)
-            told.append(known or self._told(decision, asking, sheet))
-        return told
+            said.append((decision, known or self._told(decision, asking, sheet)))
+        return said
 
     def _sheet(self, context: Context) -> dict[int, Told]:
         self._count()
@@ -171,7 +171,7 @@ class Encoding:
             return plate.told(None, "no_match" if decision.enrolled else None)
         discount = rendering.discount
         if discount is None:
-            code = code_of(self.snapshot.project.secret, offer, asking.unit)
+            code = code_of(self.snapshot.project.secret, offer, asking.request.unit or "")
             discount = _JSON.encode(discount_of(offer, code))
         expiry = b"null" if rendering.lasts is None else f'"{iso(asking.now + rendering.lasts)}"'.encode()
         return plate.told(b"".join((rendering.before, discount, rendering.timing, expiry, rendering.after)), None)
@@ -183,37 +183,35 @@ class Encoding:
             self._sheets.clear()
         self._kept += 1
 
-    def decisions(self, decided: Decided, told: Sequence[Told], exposed: Collection[int]) -> bytes:
+    def along(self, holdouts: Sequence[Decision]) -> list[Said]:
+        """Holdouts that nobody asked for: they are no part of the answer, only of its token and of what is exposed."""
+        return [(one, self._plate(one.outcome).told(None, None)) for one in holdouts]
+
+    def decisions(self, said: Sequence[Said], exposed: Collection[int]) -> bytes:
         """The JSON list of all decisions.
 
         Args:
-            decided: the decisions.
-            told: what is said of each.
+            said: the decisions, with what they say.
             exposed: experiments whose exposure is on disk.
         """
         if not exposed:
-            return b"[" + b",".join([one.json for one in told]) + b"]"
+            return b"[" + b",".join([told.json for _, told in said]) + b"]"
         parts = [
-            one.exposed if one.entry is not None and decision.outcome.experiment_id in exposed else one.json
-            for decision, one in zip(decided.decisions, told, strict=True)
+            told.exposed if told.entry is not None and decision.outcome.experiment_id in exposed else told.json
+            for decision, told in said
         ]
         return b"[" + b",".join(parts) + b"]"
 
-    def token(
-        self, decided: Decided, told: Sequence[Told], *, digest: bytes | None, context: Context, now: int
-    ) -> bytes:
+    def token(self, said: Sequence[Said], *, digest: bytes | None, context: Context, now: int) -> bytes:
         """The decision's signed token: of the shape of `Content`, its entries encoded already."""
         entries: list[Raw] = []
         draws: list[bytes] = []
         picks: list[tuple[int, tuple[str, ...]]] = []
-        said: Iterable[tuple[Decision, Told]] = zip(decided.decisions, told, strict=True)
-        if decided.holdouts:
-            said = chain(said, [(one, self._plate(one.outcome).told(None, None)) for one in decided.holdouts])
-        for decision, one in said:
-            if one.entry is not None:
-                if decision.picked is not None and one.suppressed is None:
+        for decision, told in said:
+            if told.entry is not None:
+                if decision.picked is not None and told.suppressed is None:
                     picks.append((len(draws), decision.picked))
-                entries.append(one.entry)
+                entries.append(told.entry)
                 draw = decision.draw
                 draws.append(draw[:HEAD] if isinstance(draw, bytes) else cut(draw or 0))
         project = self.snapshot.project
@@ -230,7 +228,7 @@ class Encoding:
         return plate
 
     def _rendering(self, decision: Decision, offer: Offer, asking: Asking) -> bytes | Rendering | Unrendered:
-        key = self._key(decision, offer, asking.context)
+        key = self._key(decision, offer, asking.request.context)
         known = None if key is None else self._renderings.get(key)
         if known is None:
             known = _rendered(self.snapshot, decision, offer, asking)
@@ -263,12 +261,13 @@ def _nature(snapshot: Snapshot, offer: Offer) -> Nature:
 
 
 def _rendered(snapshot: Snapshot, decision: Decision, offer: Offer, asking: Asking) -> bytes | Rendering | Unrendered:
+    request = asking.request
     shown = present(
         snapshot,
         decision,
-        unit=asking.unit,
-        attributes=asking.attributes(),
-        context=asking.context,
+        unit=request.unit or "",
+        attributes=attributes_for(asking.state, request.attributes),
+        context=request.context,
         now=asking.now,
     )
     if shown is None or isinstance(shown, Unrendered):

@@ -32,12 +32,8 @@ class Turns:
 
 
 async def answer_part(serving: Serving, project_id: int, part: Sequence[Ask], turns: Turns) -> list[Answered]:
-    """Decide for `ABREAST` customers or fewer; states are read together, and exposures share commits.
-
-    Raises:
-        InvalidInput: an id is no id.
-    """
-    await serving.prefetch(project_id, [ask.customer_id for ask in part])
+    """Decide for `ABREAST` customers or fewer; states are read together, and exposures share commits."""
+    await serving.prefetch(project_id, [ask.request.unit for ask in part if ask.request.unit is not None])
     if any(ask.expose for ask in part):
         return await _abreast(serving, project_id, part)
     answers: list[Answered] = []

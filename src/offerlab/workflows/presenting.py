@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from offerlab.domain.clock import SECOND, iso
+from offerlab.domain.customer import CustomerState
 from offerlab.domain.decision import Context, Decision
 from offerlab.domain.money import from_micro, micro_per_minor, text
 from offerlab.domain.offer import Offer
@@ -62,6 +63,11 @@ class ShownOffer(Struct, frozen=True, kw_only=True):
     timing: ShownTiming
     channel: str
     version: int
+
+
+def attributes_for(state: CustomerState, given: Mapping[str, object]) -> dict[str, object]:
+    """The customer's own attributes with the request's over them: what a message may speak of."""
+    return {**{name: value for name, (_, value) in state.profile.attributes.items()}, **given}
 
 
 def present(

@@ -27,8 +27,8 @@ from offerlab.messaging.lint import Facts, lint
 from offerlab.messaging.message import compile_message
 from offerlab.messaging.render import Rendered, Unrendered
 from offerlab.storage.customers import digest_of
-from offerlab.workflows.presenting import ShownOffer, present
-from offerlab.workflows.serving import Serving, attributes_for
+from offerlab.workflows.presenting import ShownOffer, attributes_for, present
+from offerlab.workflows.serving import Serving
 from offerlab.workflows.snapshot import Snapshot
 
 __all__ = ["Finding", "Preview", "findings_of", "preview", "proofread"]

@@ -12,10 +12,9 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from itertools import chain, compress, repeat
+from itertools import compress
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -25,14 +24,13 @@ from offerlab.assignment.explain import Explanation, explain
 from offerlab.domain.customer import NOBODY, UNREAD, CustomerState
 from offerlab.domain.decision import Context, Decided, Decision, Request
 from offerlab.domain.event import Event, Exposure
-from offerlab.domain.naming import unit_of
 from offerlab.domain.offer import Offer
 from offerlab.domain.touchpoint import TOUCHPOINTS
 from offerlab.errors import InvalidInput, OfferLabError, Unavailable
 from offerlab.storage.customers import digest_of
 from offerlab.storage.states import EmbeddedStates, ServerStates
 from offerlab.workflows.contact import Contact
-from offerlab.workflows.encoding import Asking, Encoding, Told
+from offerlab.workflows.encoding import Asking, Encoding, Said
 from offerlab.workflows.exposing import Exposures
 from offerlab.workflows.planning import planned_of
 from offerlab.workflows.presenting import ShownOffer
@@ -87,14 +85,10 @@ class Answered(Struct, frozen=True, kw_only=True, gc=False):
     explanations: list[Explanation] | None = None
 
 
-class Ask(Struct, frozen=True, kw_only=True):
-    """A decision asked for: `Request`, whether the exposure is to be logged, and whether every gate is to be told."""
+class Ask(Struct, frozen=True):
+    """A decision asked for, whether the exposure is to be logged, and whether every gate is to be told."""
 
-    customer_id: object
-    context: Context
-    attributes: dict[str, object] = {}
-    experiments: tuple[str, ...] | None = None
-    anonymous_id: object = None
+    request: Request
     expose: bool = False
     explain: bool = False
 
@@ -132,33 +126,24 @@ class Serving:
             project_id: whose experiments.
             ask: what is asked.
             patient: whether nobody waits before a screen: exposures may take their time.
-
-        Raises:
-            InvalidInput: the id is no id.
         """
-        snapshot = self.runtime.snapshot(project_id)
-        unit = unit_of(ask.customer_id)
-        digest = None if unit is None else digest_of(snapshot.project.secret, unit)
+        snapshot, request = self.runtime.snapshot(project_id), ask.request
+        digest = None if request.unit is None else digest_of(snapshot.project.secret, request.unit)
         exposes, guessed = ask.expose and digest is not None, False
         state = NOBODY if digest is None else self._remembered(snapshot, digest)
         if state is None:
             guessed = exposes and self._embedded and not patient
             state = NOBODY if guessed or digest is None else await self._fetch(snapshot, digest)
         now = self.runtime.now()
-        request = _request(ask, unit)
         encoding = self.encoding(snapshot)
         while True:
             decided = decide(snapshot.ruleset, state, request, now)
-            asking = Asking(
-                unit=unit or "",
-                attributes=partial(attributes_for, state, ask.attributes),
-                context=ask.context,
-                now=now,
-            )
-            told = encoding.told(decided.decisions, asking)
+            asking = Asking(request, state, now)
+            said = encoding.said(decided.decisions, asking)
+            whole = said + encoding.along(decided.holdouts) if decided.holdouts else said
             exposed: set[int] = set()
             if exposes:
-                exposed, fresh = self._due(snapshot, (decided, told), (state, request, guessed), now)
+                exposed, fresh = self._due(snapshot, whole, asking, stranger=guessed)
                 if fresh:
                     outcomes = await self._store(snapshot, list(fresh.values()), patient=patient)
                     exposed.update(compress(fresh, map("accepted".__eq__, outcomes or ())))
@@ -168,11 +153,11 @@ class Serving:
             guessed = False
             state = await self._fetch(snapshot, digest)
         return Answered(
-            decision_id=encoding.token(decided, told, digest=digest, context=ask.context, now=now),
+            decision_id=encoding.token(whole, digest=digest, context=request.context, now=now),
             ruleset_version=snapshot.project.version,
             stale=not state.known,
             unknown=decided.unknown,
-            decisions=encoding.decisions(decided, told, exposed),
+            decisions=encoding.decisions(said, exposed),
             explanations=explain(snapshot.ruleset, state, request, now) if ask.explain else None,
         )
 
@@ -287,19 +272,15 @@ class Serving:
         if not self._embedded and (self._behind is None or self._behind.done()):
             self._behind = self._submit(0, b"")
 
-    async def prefetch(self, project_id: int, customer_ids: Sequence[object]) -> None:
+    async def prefetch(self, project_id: int, units: Iterable[str]) -> None:
         """Bring the states of these customers into memory by one read, where the store is a server.
 
         Those that don't come in time are asked for one by one when they are needed, behind the circuit breaker.
-
-        Raises:
-            InvalidInput: an id is no id.
         """
         states = self._states
         if isinstance(states, EmbeddedStates) or self._contact.reads_fail:
             return
         snapshot, memory = self.runtime.snapshot(project_id), self.runtime.memory
-        units = [unit for one in customer_ids if (unit := unit_of(one)) is not None]
         digests = [digest_of(snapshot.project.secret, unit) for unit in units]
         missing = [digest for digest in digests if self._remembered(snapshot, digest) is None]
         if not missing:
@@ -336,32 +317,27 @@ class Serving:
         return state
 
     def _due(
-        self,
-        snapshot: Snapshot,
-        decided: tuple[Decided, Sequence[Told]],
-        about: tuple[CustomerState, Request, bool],
-        now: int,
+        self, snapshot: Snapshot, said: Sequence[Said], asking: Asking, *, stranger: bool
     ) -> tuple[set[int], dict[int, Event]]:
         """The experiments whose exposure is on disk already, and the exposures of others that are to be logged.
 
         Args:
             snapshot: the rules.
-            decided: the decisions, with what is said of each.
-            about: who, in which moment, and whether he is taken for a stranger: then only a stranger is exposed.
-            now: microseconds UTC.
+            said: the decisions, with what is said of each.
+            asking: who, in which moment.
+            stranger: whether he is taken for one: then only a stranger is exposed.
         """
-        (made, told), (state, request, stranger) = decided, about
+        request, state, now = asking.request, asking.state, asking.now
         exposed: set[int] = set()
         fresh: dict[int, Event] = {}
-        due: Iterable[tuple[Decision, Told | None]] = zip(made.decisions, told, strict=True)
-        for one, said in chain(due, zip(made.holdouts, repeat(None))) if made.holdouts else due:
+        for one, told in said:
             outcome = one.outcome
             if outcome.reason != "SPLIT":
                 continue
             if outcome.experiment_id in state.assignments:
                 exposed.add(outcome.experiment_id)
             elif state.known or settled_without_state(snapshot.ruleset, one, request, now):
-                suppressed = None if said is None else said.suppressed
+                suppressed = told.suppressed
                 fresh[outcome.experiment_id] = Event(
                     id=self.runtime.new_event_id(),
                     type="exposure",
@@ -379,21 +355,6 @@ class Serving:
     ) -> "asyncio.Future[Sequence[str] | None]":
         patience_s = max(MAILING_S, self._expose_s) if patient else self._expose_s
         return self._exposures.store(snapshot.project, events, patience_s=patience_s, patient=patient)
-
-
-def _request(ask: Ask, unit: str | None) -> Request:
-    return Request(
-        unit=unit,
-        anonymous=None if ask.anonymous_id is None else unit_of(ask.anonymous_id),
-        attributes=ask.attributes,
-        context=ask.context,
-        experiments=ask.experiments,
-    )
-
-
-def attributes_for(state: CustomerState, given: Mapping[str, object]) -> dict[str, object]:
-    """The customer's own attributes with the request's over them: what a message may speak of."""
-    return {**{name: value for name, (_, value) in state.profile.attributes.items()}, **given}
 
 
 def exposure_of(snapshot: Snapshot, decision: Decision, suppressed: str | None, context: Context) -> Exposure:
