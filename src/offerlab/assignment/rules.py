@@ -84,6 +84,8 @@ def _condition(condition: Condition) -> Holds:
         return _within(name, _number(operand))
     if op in _ORDER:
         return _ordered(name, _ORDER[op], _number(operand))
+    if op == "eq" and isinstance(operand, str):
+        return lambda attributes, _now: attributes.get(name) == operand
     compare = _comparison(op, operand)
 
     def holds(attributes: Attributes, _now: int) -> bool:
@@ -135,7 +137,7 @@ def _equals(operand: Scalar) -> Callable[[object], bool]:
     if isinstance(operand, bool) or operand is None:
         return lambda value: value is operand
     if isinstance(operand, str):
-        return lambda value: type(value) is str and value == operand
+        return lambda value: value == operand
     return lambda value: is_number(value) and value == operand
 
 

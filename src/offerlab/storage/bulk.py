@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Double, LargeBinary, String, Table, Text
 
 from offerlab.errors import Unavailable
 from offerlab.storage.columns import Document
+from offerlab.storage.database import driver_of
 
 Row = tuple[Any, ...]
 Kinds = tuple[type, ...]
@@ -160,7 +161,7 @@ def _server(connection: Connection) -> Generator[Any]:
 def _begun(connection: Connection) -> Any:  # noqa: ANN401 - the driver's own
     if not connection.in_transaction():
         connection.begin()
-    return connection.connection.driver_connection
+    return driver_of(connection)
 
 
 def _execute_many(embedded: sqlite3.Connection, table: Table, rows: Sequence[Row], ending: str) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from offerlab.domain.customer import CustomerState
+from offerlab.storage.database import driver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,9 +44,7 @@ class Known:
 
     def renew(self, connection: Connection) -> None:
         """Forget everything if anybody else wrote since; inside the writer's transaction, which keeps others out."""
-        raw = connection.connection.driver_connection
-        if raw is None:
-            raise AssertionError("a transaction has a connection of the driver")
+        raw = driver_of(connection)
         version = raw.execute("PRAGMA data_version").fetchone()[0]
         if self._as_of is None or self._as_of[0] is not raw or self._as_of[1] != version:
             self.forget()

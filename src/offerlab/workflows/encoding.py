@@ -22,7 +22,7 @@ from offerlab.messaging.message import depends_on_customer, depends_on_trigger
 from offerlab.messaging.render import Unrendered
 from offerlab.workflows.presenting import attributes_for, code_of, discount_of, present, trigger_of
 from offerlab.workflows.snapshot import Snapshot
-from offerlab.workflows.token import Entry, pack, seal
+from offerlab.workflows.token import Entry, begun, pack, seal
 
 KEPT: Final = 4_096
 """Renderings and flags kept of one ruleset; beyond it (locales are the caller's words) the memory starts anew."""
@@ -116,6 +116,7 @@ class Encoding:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._signature = begun(snapshot.project.secret)
         self.flags: dict[int, bytes] = {}
         self.notes: dict[str, tuple[str, ...]] = {}
         self._plates: dict[int, Plate] = {}
@@ -214,9 +215,9 @@ class Encoding:
                 entries.append(told.entry)
                 draw = decision.draw
                 draws.append(draw[:HEAD] if isinstance(draw, bytes) else cut(draw or 0))
-        project = self.snapshot.project
         moment = (context.channel, context.placement, picks, context.agent, context.slot)
-        return seal(project.secret, _PACK.encode((project.version, now, digest or b"", entries, pack(draws), *moment)))
+        content = (self.snapshot.project.version, now, digest or b"", entries, pack(draws), *moment)
+        return seal(self._signature, _PACK.encode(content))
 
     def _plate(self, outcome: Outcome) -> Plate:
         """The fixed pieces of an outcome; kept, unless it is one made on the spot."""

@@ -73,7 +73,7 @@ class Runtime:
         self.new_salt = new_salt
         self.new_number = new_number
         self.new_customer = count(new_number()).__next__
-        self._own_events = f"decided:{new_number():016x}", count()
+        self._own_events = f"decided:{new_number():016x}", count(1 << 32)
         self.memory = Memory()
         self.tally = Tally()
         self.room = Room()
@@ -97,9 +97,9 @@ class Runtime:
         self.from_disk = False
 
     def new_event_id(self) -> str:
-        """An id for an event of our own: 62 random bits of this process, and a running number."""
+        """An id for an event of our own: 62 random bits of this process, and a running number in eight digits."""
         run, running = self._own_events
-        return f"{run}{next(running):08x}"
+        return run + hex(next(running))[3:]  # after the one that it begins with
 
     def new_message_id(self) -> str:
         """An id for a message to a webhook: 124 random bits."""

@@ -10,7 +10,7 @@ import binascii
 import hmac
 import struct
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import blake2b
 from typing import Final
 
@@ -82,10 +82,17 @@ def _formats(count: int) -> tuple[Callable[[bytes], tuple[int, ...]], Callable[.
 _DECODER: Final = msgspec.msgpack.Decoder(Content)
 
 
-def seal(secret: bytes, body: bytes) -> bytes:
-    """The token, in ASCII, for an encoded `Content`; `encoding.py` writes it."""
-    both = binascii.b2a_base64(body, newline=False) + b"." + binascii.b2a_base64(_mac(secret, body), newline=False)
-    return both.translate(_URL_SAFE, b"=")
+def seal(signature: blake2b, body: bytes) -> bytes:
+    """The token, in ASCII, for an encoded `Content`; `encoding.py` writes it.
+
+    Args:
+        signature: of the project, `begun`.
+        body: the content.
+    """
+    signature = signature.copy()
+    signature.update(body)
+    both = binascii.b2a_base64(body) + b"." + binascii.b2a_base64(signature.digest())
+    return both.translate(_URL_SAFE, b"=\n")
 
 
 def read(secret: bytes, token: str) -> Content | None:
@@ -95,7 +102,9 @@ def read(secret: bytes, token: str) -> Content | None:
     body_text, _, mac_text = token.partition(".")
     try:
         body, mac = _bytes(body_text), _bytes(mac_text)
-        if not hmac.compare_digest(mac, _mac(secret, body)):
+        signature = begun(secret)
+        signature.update(body)
+        if not hmac.compare_digest(mac, signature.digest()):
             return None
         return _DECODER.decode(body)
     except (binascii.Error, ValueError, msgspec.DecodeError):
@@ -107,14 +116,7 @@ def stream_signature(secret: bytes, number: int) -> str:
     return blake2b(b"%d" % number, digest_size=_SIGNATURE, key=secret, person=b"stream").hexdigest()
 
 
-def _mac(secret: bytes, body: bytes) -> bytes:
-    mac = _keyed(secret).copy()
-    mac.update(body)
-    return mac.digest()
-
-
-@lru_cache(maxsize=1_024)
-def _keyed(secret: bytes) -> blake2b:
+def begun(secret: bytes) -> blake2b:
     """A signature before its body: taking up the key costs as much as a short body does."""
     return blake2b(digest_size=_SIGNATURE, key=secret, person=b"decision")
 
