@@ -6,7 +6,6 @@ It imports neither the framework nor the store: a process must say that it lives
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 Scope = MutableMapping[str, Any]
@@ -163,7 +162,6 @@ class Front:
         return (vary,)
 
 
-@lru_cache(maxsize=1_024)
 def is_storefront(path: str) -> bool:
     """Whether browsers of a shop call this route."""
     return path.startswith(_STOREFRONT) or path in _SHORT

@@ -33,10 +33,10 @@ def fold(profile: Profile, event: Event, *, currency: str) -> Profile:
         currency: the project's; orders in another one count, their value does not.
     """
     fact = event.fact
-    if isinstance(fact, Order):
-        return _order(profile, fact, event.occurred_at, currency)
     if isinstance(fact, Exposure):
         return _shown(profile, fact, event.occurred_at)
+    if isinstance(fact, Order):
+        return _order(profile, fact, event.occurred_at, currency)
     if isinstance(fact, Interaction):
         return _interaction(profile, event, fact)
     return replace(profile, trouble_at=max(profile.trouble_at, event.occurred_at))
@@ -117,22 +117,23 @@ def _precedence(entry: Bought) -> tuple[int, int, int]:
 def _shown(profile: Profile, exposure: Exposure, at: int) -> Profile:
     if exposure.offer is None or exposure.suppressed is not None:
         return profile
-    key = _shown_on(at // DAY, exposure.channel or "web")
+    day, channel = at // DAY, exposure.channel or "web"
     if profile is NOBODY.profile:
-        return _first_shown(key)
+        return _first_shown(day, channel)
+    key = _shown_on(day, channel)
     return replace(profile, shown=_recent({**profile.shown, key: profile.shown.get(key, 0) + 1}))
 
 
 @lru_cache(maxsize=64)
-def _shown_on(days: int, channel: str) -> str:
+def _shown_on(day: int, channel: str) -> str:
     """Where a profile counts the offers of a day, by its number since 1970, and a channel."""
-    return f"{from_micros(days * DAY).date().isoformat()}:{channel}"
+    return f"{from_micros(day * DAY).date().isoformat()}:{channel}"
 
 
 @lru_cache(maxsize=64)
-def _first_shown(key: str) -> Profile:
+def _first_shown(day: int, channel: str) -> Profile:
     """The profile of somebody of whom nothing is known but a first offer: one for all of them."""
-    return Profile(shown={key: 1})
+    return Profile(shown={_shown_on(day, channel): 1})
 
 
 def _recent(shown: dict[str, int]) -> dict[str, int]:

@@ -178,15 +178,16 @@ def _execute_many(embedded: sqlite3.Connection, table: Table, rows: Sequence[Row
 
 
 def _alike(table: Table, rows: Sequence[Row]) -> Mapping[Kinds, Sequence[Row]]:
-    """The rows by the types of their values, which tell what they leave empty; where nothing may be empty, all of them.
+    """The rows by the types of what may be missing in them; where nothing may be, all of them.
 
     Finding a type is the cheapest question that can be asked of a value.
     """
-    if not _may_be_empty(table):
+    optional = _optional(table)
+    if optional is None:
         return {(): rows}
     found: dict[Kinds, list[Row]] = {}
     for row in rows:
-        kinds = tuple(map(type, row))
+        kinds = tuple(map(type, optional(row)))
         if kinds in found:
             found[kinds].append(row)
         else:
@@ -194,9 +195,18 @@ def _alike(table: Table, rows: Sequence[Row]) -> Mapping[Kinds, Sequence[Row]]:
     return found
 
 
+def _may_be_empty(table: Table) -> list[int]:
+    """Places of a row's values that may be missing."""
+    return [i for i, name in enumerate(columns_of(table)) if table.columns[name].nullable]
+
+
 @cache
-def _may_be_empty(table: Table) -> bool:
-    return any(table.columns[name].nullable for name in columns_of(table))
+def _optional(table: Table) -> Callable[[Row], Row] | None:
+    """Takes the values that may be missing out of a row; None where none may be."""
+    places = _may_be_empty(table)
+    if len(places) == 1:
+        return itemgetter(slice(places[0], places[0] + 1))
+    return itemgetter(*places) if places else None
 
 
 @lru_cache(maxsize=4_096)
@@ -205,10 +215,11 @@ def _insertion(table: Table, kinds: Kinds, ending: str) -> tuple[str, Callable[[
 
     Args:
         table: its rows have a value for each column.
-        kinds: types of the values, in order; none where no value may be missing.
+        kinds: types of those that may be missing, in order.
         ending: of the statement.
     """
-    kept = [i for i in range(len(columns_of(table))) if not kinds or kinds[i] is not NoneType]
+    missing = {i for i, kind in zip(_may_be_empty(table), kinds, strict=True) if kind is NoneType}
+    kept = [i for i in range(len(columns_of(table))) if i not in missing]
     names = [columns_of(table)[i] for i in kept]
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}){ending}"  # noqa: S608 - our own names
     return statement, None if len(kept) == len(columns_of(table)) else itemgetter(*kept)

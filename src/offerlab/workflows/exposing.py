@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -154,7 +155,7 @@ class Exposures:
         else:
             outcomes = iter(() if appended is None else appended.outcomes)
             for one in group:
-                one.end(None if appended is None else [next(outcomes) for _ in one.events])
+                one.end(None if appended is None else list(islice(outcomes, len(one.events))))
 
     async def _committed(self, line: _Line, group: list[_Waiting]) -> Appended | None:
         """What became of the batch; None when nobody waits for it any more.
