@@ -426,7 +426,6 @@ def upgrade() -> None:
         sa.Column("customer", NUMBER, nullable=False),
         sa.Column("root", NUMBER, nullable=False),
         sa.Column("created_at", NUMBER, nullable=False),
-        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_vault_project_id")),
         sa.PrimaryKeyConstraint("project_id", "digest", name=op.f("pk_vault")),
         sqlite_with_rowid=False,
     )

@@ -16,7 +16,7 @@ from msgspec import Struct
 from offerlab.api.body import DECISION_LIMIT
 from offerlab.api.front import Message, Receive, Scope, Send, exposed
 from offerlab.api.problems import MEDIA_TYPE, Problem, headers_of, problem_of, surprise, wrong_method
-from offerlab.api.rights import Caller, Right, allow, identify, secret_in
+from offerlab.api.rights import Caller, Right, allow, digest_in, identify_by_digest
 from offerlab.errors import OfferLabError, TooLarge
 from offerlab.workflows.access import StoredKey
 from offerlab.workflows.room import Claim
@@ -121,7 +121,8 @@ def _let_in(scope: Scope, right: Right, limit: int) -> Call:
         raise _NotPost
     house: House = scope["house"]
     headers = dict(scope["headers"])
-    caller = identify(house.runtime, secret_in(headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")))
+    digested = digest_in(headers.get(b"authorization", b""), headers.get(b"x-api-key", b""))
+    caller = identify_by_digest(house.runtime, digested)
     allow(caller, right)
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > limit:

@@ -50,12 +50,11 @@ class Caller(Struct, frozen=True):
 def secret_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     """The key sent with a request: Bearer, X-API-Key, or the Basic user name."""
     authorization, api_key = connection.headers.get("authorization", ""), connection.headers.get("x-api-key", "")
-    return secret_in(authorization.encode("latin-1"), api_key.encode("latin-1"))
+    return _secret_in(authorization.encode("latin-1"), api_key.encode("latin-1"))
 
 
-@lru_cache(maxsize=256)
-def secret_in(authorization: bytes, api_key: bytes) -> str | None:
-    """The key in these two headers; shops have a handful, and send one with every request."""
+def _secret_in(authorization: bytes, api_key: bytes) -> str | None:
+    """The key in these two headers."""
     if api_key:
         return api_key.decode("latin-1")
     if authorization.startswith(_BEARER):
@@ -79,15 +78,32 @@ def identify(runtime: Runtime, secret: str | None) -> Caller:
     Raises:
         Unauthenticated: no key, an unknown, expired or revoked one.
     """
-    if secret is None:
+    return identify_by_digest(runtime, None if secret is None else _digest(secret))
+
+
+def identify_by_digest(runtime: Runtime, digested: bytes | None) -> Caller:
+    """As `identify`, by the digest of a key.
+
+    Raises:
+        Unauthenticated: as `identify`.
+    """
+    if digested is None:
         raise Unauthenticated("send an API key as Authorization: Bearer, X-API-Key or the Basic user name")
-    key = runtime.key(_digest(secret)) if secret.isascii() else None
+    key = runtime.key(digested)
     if key is None:
         raise Unauthenticated("this API key is unknown, expired or revoked")
     return Caller(key)
 
 
-_digest: Final = lru_cache(maxsize=256)(digest)
+@lru_cache(maxsize=256)
+def digest_in(authorization: bytes, api_key: bytes) -> bytes | None:
+    """The digest of the key in these two headers; shops have a handful, and send one with every request."""
+    secret = _secret_in(authorization, api_key)
+    return None if secret is None else _digest(secret)
+
+
+def _digest(secret: str) -> bytes:
+    return digest(secret) if secret.isascii() else b""
 
 
 def allow(caller: Caller, right: Right) -> None:

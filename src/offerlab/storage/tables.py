@@ -77,10 +77,10 @@ sessions = Table(
     Column("expires_at", Number, nullable=False),
 )
 
-vault = Table(
+vault = Table(  # as with events, whoever writes has loaded the project: not asked again for every customer
     "vault",
     metadata,
-    _project(),
+    Column("project_id", Number, primary_key=True, autoincrement=False),
     Column("digest", Digest, primary_key=True),
     Column("customer", Number, nullable=False, index=True),
     Column("root", Number, nullable=False),  # the number it counts under now: of whoever it was linked to

@@ -215,8 +215,18 @@ class Encoding:
                 entries.append(told.entry)
                 draw = decision.draw
                 draws.append(draw[:HEAD] if isinstance(draw, bytes) else cut(draw or 0))
-        moment = (context.channel, context.placement, picks, context.agent, context.slot)
-        content = (self.snapshot.project.version, now, digest or b"", entries, pack(draws), *moment)
+        content = (
+            self.snapshot.project.version,
+            now,
+            digest or b"",
+            entries,
+            pack(draws),
+            context.channel,
+            context.placement,
+            picks,
+            context.agent,
+            context.slot,
+        )
         return seal(self._signature, _PACK.encode(content))
 
     def _plate(self, outcome: Outcome) -> Plate:
