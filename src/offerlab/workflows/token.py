@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from offerlab.assignment.hashing import slot
 from offerlab.domain.experiment import SLOTS
 
 _SIGNATURE: Final = 16
@@ -69,6 +70,8 @@ def pack(draws: list[bytes]) -> bytes:
     Args:
         draws: the first 8 bytes of each draw's digest.
     """
+    if len(draws) == 1:
+        return slot(draws[0]).to_bytes(4, "big")
     read, write = _formats(len(draws))
     return write(*[draw * SLOTS >> 64 for draw in read(b"".join(draws))])
 
