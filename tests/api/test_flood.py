@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Transaction, func, select
+from sqlalchemy import func, select
 
 from offerlab.storage import writer
 from offerlab.storage.database import reading
+from offerlab.storage.own import OwnConnection
 from offerlab.storage.tables import events
 from offerlab.workflows import room
 from support.service import ADMIN, Service
@@ -44,13 +45,13 @@ def batch(i: int) -> list[dict[str, Any]]:
 @contextmanager
 def hanging_disk(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """Within, no commit of events comes to its end; at the way out all go on, whatever happened."""
-    gate, commit = threading.Event(), Transaction.commit
+    gate, commit = threading.Event(), OwnConnection.commit
 
-    def hangs(transaction: Transaction) -> None:
-        assert threading.current_thread().name != "offerlab-writer" or gate.wait(4 * PATIENCE_S)
-        commit(transaction)
+    def hangs(own: OwnConnection) -> None:
+        assert gate.wait(4 * PATIENCE_S)
+        commit(own)
 
-    monkeypatch.setattr(Transaction, "commit", hangs)
+    monkeypatch.setattr(OwnConnection, "commit", hangs)
     try:
         yield
     finally:

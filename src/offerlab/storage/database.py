@@ -68,9 +68,9 @@ def _sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("offerlab_write", False)
-        begins = "BEGIN IMMEDIATE" if write else "BEGIN"
-        driver_of(connection).execute(begins)  # SQLAlchemy's way to say it costs more than a commit
+        options = connection.get_execution_options()
+        if not options.get("offerlab_begun", False):
+            driver_of(connection).execute("BEGIN IMMEDIATE" if options.get("offerlab_write", False) else "BEGIN")
 
     return engine
 

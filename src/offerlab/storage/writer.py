@@ -15,21 +15,21 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import accumulate, chain
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Transaction
+from sqlalchemy import Connection, Engine
 
 from offerlab.domain.event import Event, Rejection
 from offerlab.errors import Unavailable
 from offerlab.storage import events, rejected
-from offerlab.storage.database import BUSY_TIMEOUT_MS, be_patient, be_sparing, translated
+from offerlab.storage.database import translated
 from offerlab.storage.events import Appended
-from offerlab.storage.known import Known
+from offerlab.storage.own import OwnConnection
 from offerlab.storage.projects import Project
 
 MAX_GROUP: Final = 10_000
@@ -38,8 +38,6 @@ GATHER_S: Final = 0.002
 """So long after its last group was answered the writer waits for as many as it had: about one commit."""
 SMALL: Final = 64
 """So many events are put in on the loop's thread: one or two milliseconds."""
-IDLE_S: Final = 1.0
-"""A server's connection unused for so long goes back to the pool, which asks whether it still lives."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -57,7 +55,6 @@ class _Prepared(Struct, frozen=True):
     works: list[_Work]
     batch: list[Event]
     appended: Appended
-    transaction: Transaction
 
 
 class Writer:
@@ -82,14 +79,11 @@ class Writer:
         now: Callable[[], int],
         on_commit: Callable[[Project, Sequence[Event], Appended], None],
     ) -> None:
-        self._engine = engine
+        self._own = OwnConnection(engine)
         self._new_number = new_number
         self._now = now
         self._on_commit = on_commit
-        self._connection: Connection | None = None
-        self._used_at = 0.0
-        self._known = Known() if engine.dialect.name == "sqlite" else None
-        self._impatient = False
+        self._embedded = engine.dialect.name == "sqlite"
         self._queue: queue.SimpleQueue[list[_Work] | _Prepared | None] = queue.SimpleQueue()
         self._submitted: list[_Work] = []
         self._is_called = False
@@ -136,7 +130,7 @@ class Writer:
             works = self._submitted
             if not works or self._ends_prepared:
                 return  # the end of the commit under way looks again
-            idle = self._known is not None and not self._queued and not self._closed
+            idle = self._embedded and not self._queued and not self._closed
             left = self._patience_s(len(works)) if idle else 0.0
             if left > 0.0:
                 self._is_called = True
@@ -165,20 +159,18 @@ class Writer:
         try:
             prepared = self._put_in(works)
         except Exception:  # noqa: BLE001 - whatever it is, the other thread meets it again, and has the time
-            self._let_go()
+            self._own.let_go()
         if prepared is None:
             self._committing.release()
         return prepared
 
     def _put_in(self, works: list[_Work]) -> _Prepared | None:
-        connection = self._connected(impatient=True)
         try:
-            with translated():
-                transaction = connection.begin()
+            connection = self._own.begin(impatient=True)
         except Unavailable:
             return None  # somebody else is writing: the other thread waits for him
         batch, appended = self._append(connection, works)
-        return _Prepared(works, batch, appended, transaction)
+        return _Prepared(works, batch, appended)
 
     @property
     def waiting(self) -> int:
@@ -221,7 +213,7 @@ class Writer:
                 ending = ending or ended
                 self._write(group)
                 self._end(len(group), pieces)
-        self._let_go()
+        self._own.let_go()
 
     def _end(self, works: int, pieces: int) -> None:
         """A group was answered; have the loop look at what was submitted meanwhile."""
@@ -294,29 +286,28 @@ class Writer:
                 loop.call_soon_threadsafe(_settle, told)
 
     def _commit(self, works: list[_Work]) -> Appended:
-        with self._committing, self._writing() as connection:
-            batch, appended = self._append(connection, works)
+        with self._committing, translated():
+            try:
+                batch, appended = self._append(self._own.begin(), works)
+            except BaseException:
+                self._own.let_go()
+                raise
+            self._own.commit()
         return self._kept(works[0].project, batch, appended)
 
     def _commit_prepared(self, prepared: _Prepared) -> Appended:
         try:
-            with translated():
-                prepared.transaction.commit()
-        except BaseException:
-            self._let_go()
-            raise
+            self._own.commit()
         finally:
             self._committing.release()
         return self._kept(prepared.works[0].project, prepared.batch, prepared.appended)
 
     def _append(self, connection: Connection, works: list[_Work]) -> tuple[list[Event], Appended]:
         """Everything but the commit."""
-        if self._known is not None:
-            self._known.renew(connection)
         project = works[0].project
         batch = list(chain.from_iterable([work.events for work in works]))
-        now = self._now()
-        appended = events.append(connection, project, batch, new_number=self._new_number, now=now, known=self._known)
+        now, known = self._now(), self._own.known
+        appended = events.append(connection, project, batch, new_number=self._new_number, now=now, known=known)
         unread = chain.from_iterable([work.rejections for work in works])
         rejected.reject(connection, project, [*unread, *appended.rejections], now=now)
         return batch, appended
@@ -325,47 +316,6 @@ class Writer:
         self.refused_at = 0.0
         self._on_commit(project, batch, appended)
         return appended
-
-    @contextmanager
-    def _writing(self) -> Generator[Connection]:
-        """A transaction on the writer's own connection, which is given up as soon as anything goes wrong.
-
-        Raises:
-            Unavailable: the store can't be reached, or stayed locked.
-        """
-        with translated():
-            try:
-                connection = self._connected()
-                with connection.begin():
-                    yield connection
-            except BaseException:
-                self._let_go()
-                raise
-            self._used_at = time.monotonic()
-
-    def _connected(self, *, impatient: bool = False) -> Connection:
-        """The writer's own connection; on a file beside us an impatient one does not wait for anybody's lock."""
-        if self._connection is not None and self._known is None and time.monotonic() - self._used_at > IDLE_S:
-            self._let_go()
-        if self._connection is None:
-            self._connection = self._engine.connect().execution_options(offerlab_write=True)
-            self._impatient = False
-            if self._known is not None:
-                be_sparing(self._connection)
-        if impatient is not self._impatient:
-            be_patient(self._connection, 0 if impatient else BUSY_TIMEOUT_MS)
-            self._impatient = impatient
-        return self._connection
-
-    def _let_go(self) -> None:
-        if self._known is not None:
-            self._known.forget()
-        if self._connection is not None:
-            with suppress(Exception):  # it is broken, and that was told already
-                if self._known is not None:
-                    self._connection.invalidate()  # impatient and sparing: nobody else is to get it from the pool
-                self._connection.close()
-            self._connection = None
 
 
 def _settle(told: Sequence[tuple["asyncio.Future[Appended]", Appended | Exception]]) -> None:
