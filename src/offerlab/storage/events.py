@@ -456,13 +456,14 @@ def _fold(
     for event, number in fresh:
         state = after.get(number) or before[number]
         profile, assignments, fact = fold(state.profile, event, currency=currency), state.assignments, event.fact
-        if profile is not state.profile:
+        is_changed = profile is not state.profile
+        if is_changed:
             changed[number] = profile
         if isinstance(fact, Exposure) and _is_first(assignments.get(fact.experiment_id), fact, event.occurred_at):
             first = _assignment(fact, event.occurred_at)
             assigned[number, fact.experiment_id] = first
-            assignments = {**assignments, fact.experiment_id: first}
-        if profile is not state.profile or assignments is not state.assignments:
+            assignments, is_changed = {**assignments, fact.experiment_id: first}, True
+        if is_changed:
             after[number] = CustomerState(number=number, profile=profile, assignments=assignments)
     customers.save_states(connection, project.id, changed, assigned, now=now)
     return after

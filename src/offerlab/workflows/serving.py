@@ -14,7 +14,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import compress
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -146,8 +145,10 @@ class Serving:
                 exposed, fresh = self._due(snapshot, whole, asking, stranger=guessed)
                 if fresh:
                     outcomes = await self._store(snapshot, list(fresh.values()), patient=patient)
-                    exposed.update(compress(fresh, map("accepted".__eq__, outcomes or ())))
                     exposes = outcomes is not None
+                    for number, outcome in zip(fresh, outcomes or (), strict=exposes):
+                        if outcome == "accepted":
+                            exposed.add(number)
             if exposed or not guessed or digest is None:
                 break
             guessed = False
