@@ -67,7 +67,7 @@ async def _decide_one(call: Call, body: bytes) -> Sent:
         experiments=sent.experiments,
     )
     ask = Ask(request, sent.expose is True, explain)
-    return Sent(_encoded(await call.house.serving.answer(call.caller.project_id, ask)))
+    return Sent(_encoded(await call.house.serving.answer(call.caller.key.project_id, ask)))
 
 
 def _encoded(answer: Answered) -> bytes:

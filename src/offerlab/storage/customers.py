@@ -60,12 +60,12 @@ def load_states(
 ) -> Mapping[int, CustomerState]:
     """States of these customers (and of whoever else is known), by number.
 
-    A customer without profile and assignments has an empty one.
+    A customer without profile and assignments has an empty one; a stranger of this moment has none.
     """
     if known is None:
         return _read_states(connection, sorted(numbers))
     states = known.states
-    missing = {number for number in numbers if number not in states}
+    missing = {number for number in numbers if number not in states}.difference(known.strangers)
     if missing:
         states.update(_read_states(connection, sorted(missing)))
     return states
@@ -121,7 +121,6 @@ def numbers_for(
         given = _given if connection.dialect.name == "postgresql" else _given_embedded
         found, strangers = given(connection, project_id, sorted(missing), new_number, now)
         numbers.update(found)
-        known.states.update((number, CustomerState(number=number)) for number in strangers)
         known.strangers = strangers
     return numbers
 

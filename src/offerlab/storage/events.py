@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Table, func, select
 
-from offerlab.domain.customer import MOST_IDS, Assignment, CustomerState, Profile
+from offerlab.domain.customer import MOST_IDS, NOBODY, Assignment, CustomerState, Profile
 from offerlab.domain.event import (
     Cancellation,
     Event,
@@ -454,7 +454,7 @@ def _fold(
     assigned: dict[tuple[int, int], Assignment] = {}
     currency = project.currency
     for event, number in fresh:
-        state = after.get(number) or before[number]
+        state = after.get(number) or before.get(number, NOBODY)
         profile, assignments, fact = fold(state.profile, event, currency=currency), state.assignments, event.fact
         is_changed = profile is not state.profile
         if is_changed:

@@ -128,8 +128,8 @@ def planned_of(decision: Decision, context: Context, at: int, order_id: str | No
         at: the trigger, microseconds UTC.
         order_id: the order whose parcel the offer may wait for.
     """
-    offer = decision.offer
-    if offer is None or offer.delivery == "caller":
+    offer = decision.outcome.offer
+    if offer is None or offer.delivery == "caller" or decision.withheld is not None:
         return ()
     return plan_for(
         offer,
