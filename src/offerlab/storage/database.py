@@ -135,6 +135,9 @@ def sweep(engine: Engine) -> None:
         cursor.fetchall()
 
 
+_NOT_NOW: Final = (OperationalError, sqlite3.OperationalError, NoneFree)
+
+
 class _Translation:
     """Around each transaction: a generator would take seven times as long."""
 
@@ -142,7 +145,9 @@ class _Translation:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OperationalError | sqlite3.OperationalError | NoneFree):
+        if error is None:
+            return
+        if isinstance(error, _NOT_NOW):
             raise Unavailable("the store can't be reached or is busy") from error
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise Unavailable("the connection to the store broke") from error
