@@ -69,7 +69,7 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        if not options.get("offerlab_begun", False):
+        if not options.get("offerlab_begun", False):  # `own.OwnConnection` begins by itself
             driver_of(connection).execute("BEGIN IMMEDIATE" if options.get("offerlab_write", False) else "BEGIN")
 
     return engine
@@ -139,7 +139,7 @@ _NOT_NOW: Final = (OperationalError, sqlite3.OperationalError, NoneFree)
 
 
 class _Translation:
-    """Around each transaction: a generator would take seven times as long."""
+    """Around each transaction: a generator would take several times as long."""
 
     def __enter__(self) -> None:
         pass
